@@ -1,0 +1,4 @@
+//! beegate
+
+pub mod model;
+pub mod wire;

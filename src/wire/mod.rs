@@ -1,0 +1,11 @@
+//! Bytes ↔ values of the Zeebe protocols. No IO, no clock, no actor.
+//!
+//! Two layers. *Values* are what commands carry: [`record`] and [`msgpack`]; the frontends use them
+//! directly. *Protocol* is how they travel (framing, SBE envelopes, gossip messages): only the
+//! connections, the topology and the embedded broker use those.
+
+pub mod error;
+pub mod msgpack;
+pub mod record;
+
+pub use error::DecodeError;

@@ -1,0 +1,7 @@
+//! MsgPack as the brokers write and read it (command-api §2).
+
+mod reader;
+mod writer;
+
+pub use reader::{Kind, Reader};
+pub use writer::Writer;

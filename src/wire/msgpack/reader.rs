@@ -1,0 +1,254 @@
+//! Reading: any width of header, any order of properties.
+
+use bytes::Bytes;
+
+use crate::wire::DecodeError;
+
+/// What the next value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `nil`.
+    Nil,
+    /// A boolean.
+    Bool,
+    /// An integer of any width.
+    Int,
+    /// A float of any width.
+    Float,
+    /// Text.
+    Str,
+    /// Binary data.
+    Bin,
+    /// An array.
+    Array,
+    /// A map.
+    Map,
+    /// An extension value.
+    Ext,
+}
+
+/// Reads MsgPack values from a buffer without copying it.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    bytes: &'a Bytes,
+    pos: usize,
+}
+
+const NEVER_USED: u8 = 0xc1;
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a Bytes) -> Self {
+        Self { bytes, pos: 0 }
+    }
+
+    /// Offset of the next byte.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.pos
+    }
+
+    /// Number of bytes left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.pos
+    }
+
+    fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        let end = self.pos.checked_add(len).filter(|end| *end <= self.bytes.len());
+        let Some(slice) = end.and_then(|end| self.bytes.get(self.pos..end)) else {
+            let missing = len.saturating_sub(self.remaining());
+            return Err(DecodeError::UnexpectedEnd { offset: self.pos, missing, what });
+        };
+        self.pos += len;
+        Ok(slice)
+    }
+
+    fn be<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
+        let slice = self.take(N, what)?;
+        let mut out = [0; N];
+        out.copy_from_slice(slice);
+        Ok(out)
+    }
+
+    fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+        Ok(u8::from_be_bytes(self.be(what)?))
+    }
+
+    fn peek(&self, what: &'static str) -> Result<u8, DecodeError> {
+        let end = DecodeError::UnexpectedEnd { offset: self.pos, missing: 1, what };
+        self.bytes.get(self.pos).copied().ok_or(end)
+    }
+
+    fn unexpected(&self, expected: &'static str, found: u8) -> DecodeError {
+        DecodeError::UnexpectedType { offset: self.pos.saturating_sub(1), expected, found }
+    }
+
+    /// What the next value is, without reading it.
+    pub fn kind(&self) -> Result<Kind, DecodeError> {
+        let byte = self.peek("a value")?;
+        Ok(match byte {
+            0x00..=0x7f | 0xe0..=0xff | 0xcc..=0xd3 => Kind::Int,
+            0x80..=0x8f | 0xde | 0xdf => Kind::Map,
+            0x90..=0x9f | 0xdc | 0xdd => Kind::Array,
+            0xa0..=0xbf | 0xd9..=0xdb => Kind::Str,
+            0xc0 => Kind::Nil,
+            0xc2 | 0xc3 => Kind::Bool,
+            0xc4..=0xc6 => Kind::Bin,
+            0xca | 0xcb => Kind::Float,
+            0xc7..=0xc9 | 0xd4..=0xd8 => Kind::Ext,
+            NEVER_USED => {
+                return Err(DecodeError::UnexpectedType {
+                    offset: self.pos,
+                    expected: "a value",
+                    found: byte,
+                });
+            }
+        })
+    }
+
+    /// `nil`.
+    pub fn nil(&mut self) -> Result<(), DecodeError> {
+        match self.u8("nil")? {
+            0xc0 => Ok(()),
+            found => Err(self.unexpected("nil", found)),
+        }
+    }
+
+    /// A boolean.
+    pub fn bool(&mut self) -> Result<bool, DecodeError> {
+        match self.u8("a boolean")? {
+            0xc3 => Ok(true),
+            0xc2 => Ok(false),
+            found => Err(self.unexpected("a boolean", found)),
+        }
+    }
+
+    /// An integer of any width, over the full range of both signs.
+    pub fn int128(&mut self) -> Result<i128, DecodeError> {
+        const WHAT: &str = "an integer";
+        let byte = self.u8(WHAT)?;
+        Ok(match byte {
+            0x00..=0x7f => i128::from(byte),
+            0xe0..=0xff => i128::from(byte as i8),
+            0xcc => i128::from(self.u8(WHAT)?),
+            0xcd => i128::from(u16::from_be_bytes(self.be(WHAT)?)),
+            0xce => i128::from(u32::from_be_bytes(self.be(WHAT)?)),
+            0xcf => i128::from(u64::from_be_bytes(self.be(WHAT)?)),
+            0xd0 => i128::from(self.u8(WHAT)? as i8),
+            0xd1 => i128::from(i16::from_be_bytes(self.be(WHAT)?)),
+            0xd2 => i128::from(i32::from_be_bytes(self.be(WHAT)?)),
+            0xd3 => i128::from(i64::from_be_bytes(self.be(WHAT)?)),
+            found => return Err(self.unexpected(WHAT, found)),
+        })
+    }
+
+    /// An integer that fits 64 signed bits.
+    pub fn int(&mut self) -> Result<i64, DecodeError> {
+        let offset = self.pos;
+        i64::try_from(self.int128()?)
+            .map_err(|_| DecodeError::OutOfRange { offset, what: "64 signed bits" })
+    }
+
+    /// A float of either width.
+    pub fn f64(&mut self) -> Result<f64, DecodeError> {
+        match self.u8("a float")? {
+            0xca => Ok(f64::from(f32::from_be_bytes(self.be("a float")?))),
+            0xcb => Ok(f64::from_be_bytes(self.be("a float")?)),
+            found => Err(self.unexpected("a float", found)),
+        }
+    }
+
+    /// Text.
+    pub fn str(&mut self) -> Result<&'a str, DecodeError> {
+        const WHAT: &str = "text";
+        let byte = self.u8(WHAT)?;
+        let len = match byte {
+            0xa0..=0xbf => usize::from(byte & 0x1f),
+            0xd9 => usize::from(self.u8(WHAT)?),
+            0xda => usize::from(u16::from_be_bytes(self.be(WHAT)?)),
+            0xdb => u32::from_be_bytes(self.be(WHAT)?) as usize,
+            found => return Err(self.unexpected(WHAT, found)),
+        };
+        let offset = self.pos;
+        std::str::from_utf8(self.take(len, WHAT)?).map_err(|_| DecodeError::InvalidUtf8 { offset })
+    }
+
+    /// Binary data, as a view of the buffer.
+    pub fn bin(&mut self) -> Result<Bytes, DecodeError> {
+        const WHAT: &str = "binary data";
+        let len = match self.u8(WHAT)? {
+            0xc4 => usize::from(self.u8(WHAT)?),
+            0xc5 => usize::from(u16::from_be_bytes(self.be(WHAT)?)),
+            0xc6 => u32::from_be_bytes(self.be(WHAT)?) as usize,
+            found => return Err(self.unexpected(WHAT, found)),
+        };
+        let slice = self.take(len, WHAT)?;
+        Ok(self.bytes.slice_ref(slice))
+    }
+
+    /// Header of an array: the number of elements that follow. Never trust it for an allocation.
+    pub fn array(&mut self) -> Result<usize, DecodeError> {
+        const WHAT: &str = "an array";
+        let byte = self.u8(WHAT)?;
+        match byte {
+            0x90..=0x9f => Ok(usize::from(byte & 0x0f)),
+            0xdc => Ok(usize::from(u16::from_be_bytes(self.be(WHAT)?))),
+            0xdd => Ok(u32::from_be_bytes(self.be(WHAT)?) as usize),
+            found => Err(self.unexpected(WHAT, found)),
+        }
+    }
+
+    /// Header of a map: the number of entries that follow. Never trust it for an allocation.
+    pub fn map(&mut self) -> Result<usize, DecodeError> {
+        const WHAT: &str = "a map";
+        let byte = self.u8(WHAT)?;
+        match byte {
+            0x80..=0x8f => Ok(usize::from(byte & 0x0f)),
+            0xde => Ok(usize::from(u16::from_be_bytes(self.be(WHAT)?))),
+            0xdf => Ok(u32::from_be_bytes(self.be(WHAT)?) as usize),
+            found => Err(self.unexpected(WHAT, found)),
+        }
+    }
+
+    /// Passes over one value of any kind, however deep, without recursion.
+    pub fn skip(&mut self) -> Result<(), DecodeError> {
+        let mut pending: u64 = 1;
+        while pending > 0 {
+            pending -= 1;
+            match self.kind()? {
+                Kind::Nil | Kind::Bool => drop(self.take(1, "a value")?),
+                Kind::Int => drop(self.int128()?),
+                Kind::Float => drop(self.f64()?),
+                Kind::Str => drop(self.str()?),
+                Kind::Bin => drop(self.bin()?),
+                Kind::Array => pending += self.array()? as u64,
+                Kind::Map => pending += 2 * self.map()? as u64,
+                Kind::Ext => self.skip_ext()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_ext(&mut self) -> Result<(), DecodeError> {
+        const WHAT: &str = "an extension value";
+        let len = match self.u8(WHAT)? {
+            byte @ 0xd4..=0xd8 => 1usize << (byte - 0xd4),
+            0xc7 => usize::from(self.u8(WHAT)?),
+            0xc8 => usize::from(u16::from_be_bytes(self.be(WHAT)?)),
+            0xc9 => u32::from_be_bytes(self.be(WHAT)?) as usize,
+            found => return Err(self.unexpected(WHAT, found)),
+        };
+        self.take(1, WHAT)?;
+        self.take(len, WHAT)?;
+        Ok(())
+    }
+
+    /// One value of any kind, as a view of the buffer.
+    pub fn raw(&mut self) -> Result<Bytes, DecodeError> {
+        let start = self.pos;
+        self.skip()?;
+        Ok(self.bytes.slice(start..self.pos))
+    }
+}
