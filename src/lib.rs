@@ -1,4 +1,7 @@
 //! beegate
 
+pub mod actors;
+pub mod config;
+pub mod error;
 pub mod model;
 pub mod wire;

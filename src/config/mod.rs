@@ -1,0 +1,205 @@
+//! The typed configuration tree. `config.toml` at the root of the repository is the manual and,
+//! compiled in, the only home of the default values.
+
+mod value;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The commented defaults.
+pub const DEFAULTS: &str = include_str!("../../config.toml");
+
+/// Everything that can be configured. `config.toml` documents each key.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Config {
+    pub grpc: Grpc,
+    pub rest: Rest,
+    pub monitoring: Monitoring,
+    pub admin: Admin,
+    pub cluster: Cluster,
+    pub broker: Broker,
+    pub long_polling: LongPolling,
+    pub multi_tenancy: MultiTenancy,
+    pub limits: Limits,
+    pub threads: Threads,
+    pub shutdown: Shutdown,
+}
+
+/// `[grpc]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Grpc {
+    pub host: String,
+    pub port: u16,
+    #[serde(with = "value::size")]
+    pub max_message_size: usize,
+    #[serde(with = "value::duration")]
+    pub min_keep_alive_interval: Duration,
+}
+
+/// `[rest]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Rest {
+    pub enabled: bool,
+    pub host: String,
+    pub port: u16,
+    #[serde(with = "value::size")]
+    pub max_body_size: usize,
+}
+
+/// `[monitoring]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Monitoring {
+    pub host: String,
+    pub port: u16,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Admin {
+    pub enabled: bool,
+    pub host: String,
+    pub port: u16,
+}
+
+/// `[cluster]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Cluster {
+    pub name: String,
+    pub initial_contact_points: Vec<String>,
+    pub member_id: String,
+    pub host: String,
+    pub port: u16,
+    pub advertised_host: String,
+    pub advertised_port: u16,
+    #[serde(with = "value::duration")]
+    pub request_timeout: Duration,
+    #[serde(with = "value::duration")]
+    pub connect_timeout: Duration,
+    pub membership: Membership,
+}
+
+/// `[cluster.membership]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Membership {
+    pub broadcast_updates: bool,
+    pub broadcast_disputes: bool,
+    pub notify_suspect: bool,
+    #[serde(with = "value::duration")]
+    pub gossip_interval: Duration,
+    pub gossip_fanout: usize,
+    #[serde(with = "value::duration")]
+    pub probe_interval: Duration,
+    #[serde(with = "value::duration")]
+    pub probe_timeout: Duration,
+    pub suspect_probes: usize,
+    #[serde(with = "value::duration")]
+    pub failure_timeout: Duration,
+    #[serde(with = "value::duration")]
+    pub sync_interval: Duration,
+}
+
+/// `[broker]`: the embedded broker.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Broker {
+    pub enabled: bool,
+    pub node_id: i32,
+    pub partitions: u16,
+    pub host: String,
+    pub command_port: u16,
+    pub internal_port: u16,
+}
+
+/// `[long_polling]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct LongPolling {
+    pub enabled: bool,
+    #[serde(with = "value::duration")]
+    pub timeout: Duration,
+    #[serde(with = "value::duration")]
+    pub probe_timeout: Duration,
+    pub min_empty_responses: u32,
+}
+
+/// `[multi_tenancy]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct MultiTenancy {
+    pub enabled: bool,
+}
+
+/// `[limits]`: what is over one of them is refused at once.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Limits {
+    pub in_flight: usize,
+    pub in_flight_per_session: usize,
+    pub in_flight_per_partition: usize,
+    #[serde(with = "value::size")]
+    pub request_bytes: usize,
+    pub sessions: usize,
+    pub polls_per_job_type: usize,
+    pub job_streams: usize,
+    #[serde(with = "value::size")]
+    pub frame_size: usize,
+    pub members: usize,
+}
+
+/// `[threads]`; 0 lets beegate choose by the number of cores.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Threads {
+    pub grpc: usize,
+    pub http: usize,
+    pub data: usize,
+}
+
+/// `[shutdown]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Shutdown {
+    #[serde(with = "value::duration")]
+    pub grace: Duration,
+}
+
+impl Config {
+    /// The built-in defaults.
+    #[must_use]
+    pub fn defaults() -> Self {
+        toml::from_str(DEFAULTS).expect("the compiled-in config.toml is tested")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiled_in_defaults_are_complete() {
+        let config = Config::defaults();
+        assert_eq!(config.grpc.port, 26500);
+        assert_eq!(config.cluster.membership.probe_timeout, Duration::from_millis(100));
+    }
+}
