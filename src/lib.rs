@@ -1,6 +1,7 @@
 //! beegate
 
 pub mod actors;
+pub mod broker;
 pub mod config;
 pub mod error;
 pub mod model;

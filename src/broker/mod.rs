@@ -1,0 +1,3 @@
+//! The embedded broker: a cluster member that executes processes (design §1).
+
+pub mod engine;
