@@ -4,8 +4,12 @@
 //! directly. *Protocol* is how they travel (framing, SBE envelopes, gossip messages): only the
 //! connections, the topology and the embedded broker use those.
 
+pub mod address;
 pub mod error;
+pub mod frame;
 pub mod msgpack;
 pub mod record;
+pub mod varint;
 
+pub use address::Address;
 pub use error::DecodeError;
