@@ -1,7 +1,16 @@
 //! The typed configuration tree. `config.toml` at the root of the repository is the manual and,
 //! compiled in, the only home of the default values.
 
+mod check;
+mod cli;
+mod env_names;
+mod layers;
+mod nearest;
+mod print;
 mod value;
+
+pub use cli::Arguments;
+pub use layers::{ConfigError, Layers, Loaded, Source};
 
 use std::time::Duration;
 

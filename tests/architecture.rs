@@ -1,0 +1,256 @@
+//! Guards on the structure of the sources: who may import whom, how long a file may be.
+//!
+//! `docs/ARCHITECTURE.md` explains the rules; this test is what keeps them true.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folder or file under `src/`, and the modules of this crate it may name. The most specific row
+/// wins.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("model", &["model"]),
+    ("error.rs", &["model"]),
+    ("config", &["config"]),
+    ("clock.rs", &["model"]),
+    ("metrics.rs", &["model", "error"]),
+    ("metrics", &["model", "error", "metrics"]),
+    ("wire", &["model", "wire"]),
+    ("gossip", &["model", "gossip", "wire::swim", "wire::broker_info", "wire::configuration"]),
+    ("routing", &["model", "error", "routing", "wire::record"]),
+    ("net", &["model", "error", "config", "wire", "gossip", "net", "clock"]),
+    (
+        "actors",
+        &[
+            "model", "error", "config", "wire", "gossip", "routing", "net", "actors", "metrics",
+            "clock",
+        ],
+    ),
+    (
+        "api",
+        &[
+            "model",
+            "error",
+            "config",
+            "metrics",
+            "clock",
+            "api",
+            "actors::gateway",
+            "actors::Gateway",
+            "actors::SessionHandle",
+            "wire::record",
+            "wire::msgpack",
+            "wire::DecodeError",
+        ],
+    ),
+    (
+        "broker/engine",
+        &[
+            "model",
+            "wire::record",
+            "wire::msgpack",
+            "wire::DecodeError",
+            "broker::engine",
+            "broker::bpmn",
+            "broker::feel",
+        ],
+    ),
+    ("broker/bpmn", &["model", "broker::bpmn", "broker::feel"]),
+    ("broker/feel", &["model", "wire::msgpack", "wire::DecodeError", "broker::feel"]),
+    (
+        "broker",
+        &["model", "error", "config", "wire", "gossip", "net", "routing", "broker", "clock"],
+    ),
+];
+
+/// Modules that must stay pure, and what would make them impure.
+const PURE: &[&str] =
+    &["model", "wire", "gossip", "routing", "broker/engine", "broker/bpmn", "broker/feel"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "actix",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::thread",
+    "std::fs",
+    "Instant::now",
+    "SystemTime::now",
+    "rand::rng()",
+    "thread_rng",
+];
+
+const LINES_MAX: usize = 600;
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut pending = vec![root.clone()];
+    let mut files: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of the sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("below src").display().to_string();
+            (name, fs::read_to_string(path).expect("readable"))
+        })
+        .collect()
+}
+
+/// The part of a file that ships: everything before its tests.
+fn shipped(text: &str) -> &str {
+    text.split_once("#[cfg(test)]\nmod tests").map_or(text, |(shipped, _)| shipped)
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Paths named after `crate::`, with braces opened up to the second segment.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, _) in code.match_indices("crate::") {
+        if code[..start].ends_with('$') {
+            continue;
+        }
+        let rest = &code[start + "crate::".len()..];
+        for path in expand(rest) {
+            found.insert(path);
+        }
+    }
+    found
+}
+
+fn segment(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn expand(rest: &str) -> Vec<String> {
+    if let Some(group) = rest.strip_prefix('{') {
+        return members(group).into_iter().flat_map(|member| expand(&member)).collect();
+    }
+    let (first, tail) = segment(rest);
+    let Some(tail) = tail.strip_prefix("::") else { return vec![first.to_owned()] };
+    let seconds = match tail.strip_prefix('{') {
+        Some(group) => members(group),
+        None => vec![tail.to_owned()],
+    };
+    seconds.iter().map(|second| format!("{first}::{}", segment(second.trim()).0)).collect()
+}
+
+/// Members of a brace group, the opening brace already taken.
+fn members(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut all = vec![String::new()];
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        match (c, all.last_mut()) {
+            (',', _) if depth == 0 => all.push(String::new()),
+            (_, Some(last)) if !(c.is_whitespace() && last.is_empty()) => last.push(c),
+            _ => {}
+        }
+    }
+    all.retain(|member| !member.trim().is_empty());
+    all
+}
+
+fn rule_of(file: &str) -> Option<(&'static str, &'static [&'static str])> {
+    MAY_IMPORT
+        .iter()
+        .filter(|(place, _)| file == *place || file.starts_with(&format!("{place}/")))
+        .max_by_key(|(place, _)| place.len())
+        .map(|(place, allowed)| (*place, *allowed))
+}
+
+#[test]
+fn imports_point_one_way() {
+    let free = ["lib.rs", "main.rs", "bootstrap.rs"];
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        if free.contains(&file.as_str()) || file.starts_with("bootstrap/") {
+            continue;
+        }
+        let Some((_, allowed)) = rule_of(&file) else {
+            wrong.push(format!("{file} belongs to no module of the import table"));
+            continue;
+        };
+        for path in imports(&without_comments(shipped(&text))) {
+            let fits = |rule: &&str| path == **rule || path.starts_with(&format!("{rule}::"));
+            if !allowed.iter().any(|rule| fits(&rule)) {
+                wrong.push(format!("{file} must not name crate::{path}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn cores_are_pure() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        if !PURE.iter().any(|place| file.starts_with(&format!("{place}/"))) {
+            continue;
+        }
+        let code = without_comments(shipped(&text));
+        for word in IMPURE {
+            if code.contains(word) {
+                wrong.push(format!("{file} uses {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_hold_one_idea() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|(file, text)| (file, shipped(&text).lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX)
+        .collect();
+    assert!(long.is_empty(), "files over {LINES_MAX} lines: {long:?}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let mute: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//!"))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(mute.is_empty(), "without a module comment: {mute:?}");
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        for word in ["todo!(", "unimplemented!(", "dbg!(", "FIXME"] {
+            if without_comments(&text).contains(word) {
+                wrong.push(format!("{file} has {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_guard_reads_imports_as_rustc_does() {
+    let code = "use crate::{wire::{sbe, frame::X}, model};\nlet y = crate::net::dial::z();";
+    let found: Vec<_> = imports(code).into_iter().collect();
+    assert_eq!(found, ["model", "net::dial", "wire::frame", "wire::sbe"]);
+}
