@@ -5,4 +5,5 @@ pub mod broker;
 pub mod config;
 pub mod error;
 pub mod model;
+pub mod net;
 pub mod wire;

@@ -1,0 +1,176 @@
+//! Opening a connection: resolve, connect, handshake (cluster-protocol §1.1).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, FramedReader, FramedWriter};
+use super::endpoint::Endpoint;
+use super::transport::Transport;
+use crate::wire::address::Address;
+use crate::wire::frame::{
+    FrameDecoder, FrameEncoder, FrameError, Handshake, HandshakeError, ProtocolVersion,
+};
+
+/// Idle time before the kernel probes a silent peer.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Why no connection was opened. Nothing was sent over it in any case.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The host name has no address.
+    #[error("cannot resolve {address}: {source}")]
+    Resolve {
+        /// Whom we wanted.
+        address: Address,
+        /// The resolver's reason.
+        source: io::Error,
+    },
+    /// No address of the host took the connection; the reason is the last one's.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Whom we wanted.
+        address: Address,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("connecting to {address} timed out after {after:?}")]
+    Timeout {
+        /// Whom we wanted.
+        address: Address,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// The peer closed during the handshake: it is of another cluster, or overloaded, or wants TLS.
+    #[error("{address} closed the connection during the handshake")]
+    Closed {
+        /// Whom we wanted.
+        address: Address,
+    },
+    /// The peer's answer is no handshake of this cluster.
+    #[error("handshake with {address} failed: {source}")]
+    Handshake {
+        /// Whom we wanted.
+        address: Address,
+        /// What is wrong.
+        source: HandshakeError,
+    },
+    /// Our own address cannot be said in the version that the peer chose.
+    #[error("cannot introduce ourselves to {address}: {source}")]
+    Sender {
+        /// Whom we wanted.
+        address: Address,
+        /// What is wrong.
+        source: FrameError,
+    },
+}
+
+impl Endpoint {
+    /// Opens a connection to `address`, within the endpoint's connect timeout. A name is resolved
+    /// anew on each call; its addresses are tried in order.
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub async fn dial(&self, address: &Address) -> Result<Connection<TcpStream>, DialError> {
+        let after = self.options().connect_timeout;
+        let timeout = |_| DialError::Timeout { address: address.clone(), after };
+        tokio::time::timeout(after, self.dial_unlimited(address)).await.map_err(timeout)?
+    }
+
+    async fn dial_unlimited(&self, address: &Address) -> Result<Connection<TcpStream>, DialError> {
+        let stream = connect(address).await?;
+        self.initiate(stream, address).await
+    }
+
+    /// Runs the initiator's side of the handshake over an open stream; `address` is only named in
+    /// errors.
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub async fn initiate<S: Transport>(
+        &self,
+        stream: S,
+        address: &Address,
+    ) -> Result<Connection<S>, DialError> {
+        let lost = |source: io::Error| match source.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => DialError::Closed { address: address.clone() },
+            _ => DialError::Connect { address: address.clone(), source },
+        };
+        let (mut read, mut write) = stream.into_halves();
+        let offer = Handshake::offer(self.preamble()).encode();
+        write.write_all(&offer).await.map_err(lost)?;
+        write.flush().await.map_err(lost)?;
+        let mut answer = [0; Handshake::LEN];
+        read.read_exact(&mut answer).await.map_err(lost)?;
+        let version = Handshake::decode(answer)
+            .confirm(self.preamble())
+            .map_err(|source| DialError::Handshake { address: address.clone(), source })?;
+        self.framed::<S>(read, write, version, BytesMut::new())
+            .map_err(|source| DialError::Sender { address: address.clone(), source })
+    }
+
+    /// Both halves of a connection whose handshake is done; `received` came after it already.
+    pub(super) fn framed<S: Transport>(
+        &self,
+        read: S::Read,
+        write: S::Write,
+        version: ProtocolVersion,
+        received: BytesMut,
+    ) -> Result<Connection<S>, FrameError> {
+        let decoder = FrameDecoder::new(version, self.options().frame_bytes_max);
+        let encoder = FrameEncoder::new(version, self.advertised())?;
+        Ok(Connection {
+            reader: FramedReader::new(read, received, decoder),
+            writer: FramedWriter::new(write, encoder),
+        })
+    }
+}
+
+async fn connect(address: &Address) -> Result<TcpStream, DialError> {
+    let resolved = resolve(address)
+        .await
+        .map_err(|source| DialError::Resolve { address: address.clone(), source })?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for candidate in resolved {
+        match TcpStream::connect(candidate).await {
+            Ok(stream) => {
+                tune(&stream);
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(DialError::Connect { address: address.clone(), source: last })
+}
+
+/// The socket addresses behind `address`. Never empty.
+pub(super) async fn resolve(address: &Address) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = address.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, address.port)]);
+    }
+    let found: Vec<_> = tokio::net::lookup_host((&*address.host, address.port)).await?.collect();
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(found)
+}
+
+/// Sets what every connection of the transport has: no delay, keep-alive. A socket that refuses an
+/// option still works, so that is only logged.
+pub(super) fn tune(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let keep_alive = TcpKeepalive::new().with_time(TCP_KEEP_ALIVE);
+    for result in [socket.set_tcp_nodelay(true), socket.set_tcp_keepalive(&keep_alive)] {
+        if let Err(error) = result {
+            log::debug!("event=socket_option_refused error=\"{error}\"");
+        }
+    }
+}
