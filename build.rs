@@ -15,5 +15,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".gateway_protocol.Resource.content")
         .bytes(".gateway_protocol.ProcessRequestObject.definition")
         .compile_fds(descriptors)?;
+    // Maps are sorted, so that equal configurations have equal bytes.
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_server(false)
+        .btree_map(".cluster_configuration")
+        .compile_fds(protox::compile(["proto/cluster.proto"], ["proto"])?)?;
     Ok(())
 }

@@ -5,10 +5,17 @@
 //! connections, the topology and the embedded broker use those.
 
 pub mod address;
+pub mod broker_info;
+pub mod configuration;
 pub mod error;
+pub mod events;
 pub mod frame;
+pub mod heartbeat;
+pub mod kryo;
+mod little_endian;
 pub mod msgpack;
 pub mod record;
+pub mod swim;
 pub mod varint;
 
 pub use address::Address;
