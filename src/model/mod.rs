@@ -17,7 +17,8 @@ pub use command::{Command, CommandKind, Reply, Route};
 pub use ids::{BrokerId, Key, MemberId, PartitionId};
 pub use jobs::{ActivateJobs, Frontend, StreamJobs};
 pub use protocol::{
-    ErrorCode, PartitionHealth, PartitionRole, RecordType, RejectionType, ValueType,
+    AdminRequestType, BackupRequestType, BackupStatusCode, ErrorCode, PartitionHealth,
+    PartitionRole, RecordType, RejectionType, StreamErrorCode, ValueType,
 };
 pub use time::Millis;
 

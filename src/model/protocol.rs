@@ -141,3 +141,48 @@ wire_enum! {
         Dead = 2 => "DEAD",
     }
 }
+
+wire_enum! {
+    /// What a management request asks of a partition (command-api §1.3, schema 1).
+    AdminRequestType {
+        StepDownIfNotPrimary = 0 => "STEP_DOWN_IF_NOT_PRIMARY",
+        PauseExporting = 1 => "PAUSE_EXPORTING",
+        ResumeExporting = 2 => "RESUME_EXPORTING",
+        BanInstance = 3 => "BAN_INSTANCE",
+        SoftPauseExporting = 4 => "SOFT_PAUSE_EXPORTING",
+        SetFlowControl = 5 => "SET_FLOW_CONTROL",
+        GetFlowControl = 6 => "GET_FLOW_CONTROL",
+    }
+}
+
+wire_enum! {
+    /// What a backup request asks of a partition (command-api §1.3, schema 1).
+    BackupRequestType {
+        TakeBackup = 0 => "TAKE_BACKUP",
+        QueryStatus = 1 => "QUERY_STATUS",
+        List = 2 => "LIST",
+        Delete = 3 => "DELETE",
+    }
+}
+
+wire_enum! {
+    /// State of a backup in a partition (command-api §1.3, schema 1).
+    BackupStatusCode {
+        DoesNotExist = 0 => "DOES_NOT_EXIST",
+        InProgress = 1 => "IN_PROGRESS",
+        Completed = 2 => "COMPLETED",
+        Failed = 3 => "FAILED",
+    }
+}
+
+wire_enum! {
+    /// Why a request about a job stream failed (command-api §1.2, schema 2).
+    StreamErrorCode {
+        Internal = 0 => "INTERNAL",
+        NotFound = 1 => "NOT_FOUND",
+        Invalid = 2 => "INVALID",
+        Malformed = 3 => "MALFORMED",
+        Exhausted = 4 => "EXHAUSTED",
+        Blocked = 5 => "BLOCKED",
+    }
+}

@@ -59,6 +59,16 @@ pub enum DecodeError {
         /// Why.
         cause: Box<DecodeError>,
     },
+    /// The message is another one than expected.
+    #[error("expected {expected}, received template {template} of schema {schema}")]
+    UnexpectedTemplate {
+        /// Its schema.
+        schema: u16,
+        /// Its template.
+        template: u16,
+        /// Name of the expected message.
+        expected: &'static str,
+    },
     /// Anything else the protocol forbids.
     #[error("{what} at byte {offset}")]
     Invalid {

@@ -15,6 +15,7 @@ pub mod kryo;
 mod little_endian;
 pub mod msgpack;
 pub mod record;
+pub mod sbe;
 pub mod swim;
 pub mod varint;
 

@@ -3,5 +3,5 @@
 mod reader;
 mod writer;
 
-pub use reader::{Kind, Reader};
+pub use reader::{Kind, Reader, list_budget};
 pub use writer::Writer;

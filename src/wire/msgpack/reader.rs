@@ -27,11 +27,23 @@ pub enum Kind {
     Ext,
 }
 
+/// Memory that the lists decoded from `input` bytes may take, in bytes.
+///
+/// An element can be one byte on the wire and hundreds in memory, so without a budget a small
+/// message could become a huge value. Real records stay far below three times their encoded size;
+/// the constant is for short ones, such as a list of one-letter variable names.
+#[must_use]
+pub const fn list_budget(input: usize) -> usize {
+    input.saturating_mul(3).saturating_add(64 * 1024)
+}
+
 /// Reads MsgPack values from a buffer without copying it.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     bytes: &'a Bytes,
     pos: usize,
+    /// What is left of the [`list_budget`].
+    budget: usize,
 }
 
 const NEVER_USED: u8 = 0xc1;
@@ -40,7 +52,26 @@ impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a Bytes) -> Self {
-        Self { bytes, pos: 0 }
+        Self { bytes, pos: 0, budget: list_budget(bytes.len()) }
+    }
+
+    /// Header of an array that becomes a list of `T`: the number of elements that follow. Room for
+    /// that many is within the budget and may be allocated.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedEnd`] for more elements than bytes are left,
+    /// [`DecodeError::OutOfRange`] when the list would need too much memory.
+    pub fn list<T>(&mut self) -> Result<usize, DecodeError> {
+        let offset = self.pos;
+        let len = self.array()?;
+        if len > self.remaining() {
+            let missing = len - self.remaining();
+            return Err(DecodeError::UnexpectedEnd { offset, missing, what: "a list" });
+        }
+        let left = len.checked_mul(size_of::<T>()).and_then(|size| self.budget.checked_sub(size));
+        let what = "a list in a message of this size";
+        self.budget = left.ok_or(DecodeError::OutOfRange { offset, what })?;
+        Ok(len)
     }
 
     /// Offset of the next byte.
@@ -77,8 +108,8 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self, what: &'static str) -> Result<u8, DecodeError> {
-        let end = DecodeError::UnexpectedEnd { offset: self.pos, missing: 1, what };
-        self.bytes.get(self.pos).copied().ok_or(end)
+        let end = || DecodeError::UnexpectedEnd { offset: self.pos, missing: 1, what };
+        self.bytes.get(self.pos).copied().ok_or_else(end)
     }
 
     fn unexpected(&self, expected: &'static str, found: u8) -> DecodeError {
@@ -162,6 +193,13 @@ impl<'a> Reader<'a> {
 
     /// Text.
     pub fn str(&mut self) -> Result<&'a str, DecodeError> {
+        let text = self.str_bytes()?;
+        let offset = self.pos - text.len();
+        std::str::from_utf8(text).map_err(|_| DecodeError::InvalidUtf8 { offset })
+    }
+
+    /// Text, not checked to be UTF-8.
+    pub fn str_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         const WHAT: &str = "text";
         let byte = self.u8(WHAT)?;
         let len = match byte {
@@ -171,12 +209,16 @@ impl<'a> Reader<'a> {
             0xdb => u32::from_be_bytes(self.be(WHAT)?) as usize,
             found => return Err(self.unexpected(WHAT, found)),
         };
-        let offset = self.pos;
-        std::str::from_utf8(self.take(len, WHAT)?).map_err(|_| DecodeError::InvalidUtf8 { offset })
+        self.take(len, WHAT)
     }
 
     /// Binary data, as a view of the buffer.
     pub fn bin(&mut self) -> Result<Bytes, DecodeError> {
+        self.bin_bytes().map(|slice| self.bytes.slice_ref(slice))
+    }
+
+    /// Binary data, borrowed.
+    pub fn bin_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         const WHAT: &str = "binary data";
         let len = match self.u8(WHAT)? {
             0xc4 => usize::from(self.u8(WHAT)?),
@@ -184,8 +226,7 @@ impl<'a> Reader<'a> {
             0xc6 => u32::from_be_bytes(self.be(WHAT)?) as usize,
             found => return Err(self.unexpected(WHAT, found)),
         };
-        let slice = self.take(len, WHAT)?;
-        Ok(self.bytes.slice_ref(slice))
+        self.take(len, WHAT)
     }
 
     /// Header of an array: the number of elements that follow. Never trust it for an allocation.
@@ -218,11 +259,11 @@ impl<'a> Reader<'a> {
         while pending > 0 {
             pending -= 1;
             match self.kind()? {
-                Kind::Nil | Kind::Bool => drop(self.take(1, "a value")?),
-                Kind::Int => drop(self.int128()?),
-                Kind::Float => drop(self.f64()?),
-                Kind::Str => drop(self.str()?),
-                Kind::Bin => drop(self.bin()?),
+                Kind::Nil | Kind::Bool => _ = self.take(1, "a value")?,
+                Kind::Int => _ = self.int128()?,
+                Kind::Float => _ = self.f64()?,
+                Kind::Str => _ = self.str_bytes()?,
+                Kind::Bin => _ = self.bin_bytes()?,
                 Kind::Array => pending += self.array()? as u64,
                 Kind::Map => pending += 2 * self.map()? as u64,
                 Kind::Ext => self.skip_ext()?,

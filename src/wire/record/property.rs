@@ -10,6 +10,20 @@ use crate::wire::msgpack::{Reader, Writer};
 /// Name of an enum constant: protocol enums inside records travel as text.
 pub type Symbol = Cow<'static, str>;
 
+/// The constants that nearly every record carries, so that reading them allocates nothing.
+fn known_symbol(text: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 7] = [
+        "BPMN_ELEMENT",
+        "UNSPECIFIED",
+        "EXECUTION_LISTENER",
+        "UNKNOWN",
+        "JWT",
+        "PROPAGATE",
+        "LOCAL",
+    ];
+    KNOWN.into_iter().find(|known| *known == text)
+}
+
 /// A type a property can have.
 pub trait Property: Sized {
     /// Appends the value.
@@ -82,7 +96,8 @@ impl Property for Symbol {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        input.str().map(|text| Cow::Owned(text.to_owned()))
+        let text = input.str()?;
+        Ok(known_symbol(text).map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed))
     }
 }
 
@@ -95,9 +110,8 @@ impl<T: Property> Property for Vec<T> {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let len = input.array()?;
-        // The announced length is the sender's claim: grow with what is really there.
-        let mut elements = Vec::new();
+        let len = input.list::<T>()?;
+        let mut elements = Vec::with_capacity(len);
         for _ in 0..len {
             elements.push(T::read(input)?);
         }
