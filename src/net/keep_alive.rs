@@ -1,112 +1,125 @@
-//! When to send a heartbeat and when to give a silent peer up (cluster-protocol §9).
+//! The heartbeat timers of one connection, in terms of frames and instants.
 //!
-//! Brokers from 8.6.7 on close a connection on which they read nothing for 15 s. An initiator may
-//! always send heartbeats: older brokers answer them with status 1, newer ones with their own, so
-//! either way a living peer is heard. An acceptor must not send any before it saw one: an initiator
-//! of 8.6.0 takes a request on its own connection for an error.
+//! Which side sends when, and who may be given up, is decided by [`crate::wire::heartbeat`].
 
 use std::time::{Duration, Instant};
 
-/// Subject of a heartbeat: a request with an empty payload that is never answered by who knows it.
-pub const HEARTBEAT_SUBJECT: &str = "internal-heartbeat";
-/// Silence in our direction after which a heartbeat is due.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// Silence in the peer's direction after which it counts as gone.
-pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::model::Millis;
+use crate::wire::frame::Frame;
+use crate::wire::heartbeat::{self, Heartbeat, Role};
+
+pub use crate::wire::heartbeat::HEARTBEAT_SUBJECT;
+
+/// Silence after which a peer that takes part in heartbeats counts as gone.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(heartbeat::TIMEOUT.0 as u64);
 
 /// What is due on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Nothing before this time; `None` while heartbeats are off.
+    /// Nothing before this time; `None` when nothing is ever due by itself.
     At(Option<Instant>),
-    /// Send a heartbeat and tell [`KeepAlive::wrote`].
+    /// Send a heartbeat and tell [`KeepAlive::sent`].
     Send,
     /// The peer is gone: close.
     Close,
 }
 
-/// The heartbeat clock of one connection.
-#[derive(Clone, Copy, Debug)]
+/// The heartbeats of one connection.
+#[derive(Clone, Debug)]
 pub struct KeepAlive {
-    enabled: bool,
-    last_read: Instant,
-    last_write: Instant,
+    timers: Heartbeat,
+    start: Instant,
+    last_sent: Option<i64>,
 }
 
 impl KeepAlive {
-    /// For the side that opened the connection.
+    /// For a connection established now.
     #[must_use]
-    pub const fn initiator(now: Instant) -> Self {
-        Self { enabled: true, last_read: now, last_write: now }
-    }
-
-    /// For the side that accepted it: off until [`KeepAlive::heartbeat`].
-    #[must_use]
-    pub const fn acceptor(now: Instant) -> Self {
-        Self { enabled: false, last_read: now, last_write: now }
+    pub fn new(role: Role, now: Instant) -> Self {
+        Self { timers: Heartbeat::new(role, Millis(0)), start: now, last_sent: None }
     }
 
     /// Bytes came from the peer.
-    pub const fn read(&mut self, now: Instant) {
-        self.last_read = now;
+    pub fn read(&mut self, now: Instant) {
+        self.timers.read(self.millis(now));
     }
 
     /// Bytes went to the peer.
-    pub const fn wrote(&mut self, now: Instant) {
-        self.last_write = now;
+    pub fn wrote(&mut self, now: Instant) {
+        self.timers.wrote(self.millis(now));
     }
 
-    /// A heartbeat came: the peer knows them.
-    pub const fn heartbeat(&mut self) {
-        self.enabled = true;
+    /// A heartbeat with this message id goes to the peer.
+    pub fn sent(&mut self, id: i64, now: Instant) {
+        self.last_sent = Some(id);
+        self.wrote(now);
+    }
+
+    /// Takes note of a received frame; true if it is about heartbeats and nobody else's business.
+    pub fn swallow(&mut self, frame: &Frame) -> bool {
+        let mine = match frame {
+            Frame::Request { subject, .. } => *subject == *HEARTBEAT_SUBJECT,
+            Frame::Reply { id, .. } => self.last_sent == Some(*id),
+        };
+        if mine {
+            self.timers.peer_takes_part();
+        }
+        mine
     }
 
     /// What to do at time `now`.
     #[must_use]
     pub fn due(&self, now: Instant) -> Due {
-        if !self.enabled {
-            return Due::At(None);
+        match self.timers.due(self.millis(now)) {
+            heartbeat::Due::At(None) => Due::At(None),
+            heartbeat::Due::At(Some(at)) => {
+                let after = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
+                Due::At(Some(self.start + after))
+            }
+            heartbeat::Due::Send => Due::Send,
+            heartbeat::Due::GiveUp => Due::Close,
         }
-        let (close, send) =
-            (self.last_read + HEARTBEAT_TIMEOUT, self.last_write + HEARTBEAT_INTERVAL);
-        if now >= close {
-            Due::Close
-        } else if now >= send {
-            Due::Send
-        } else {
-            Due::At(Some(close.min(send)))
-        }
+    }
+
+    fn millis(&self, now: Instant) -> Millis {
+        let elapsed = now.saturating_duration_since(self.start).as_millis();
+        Millis(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
 
-    const SECOND: Duration = Duration::from_secs(1);
+    use super::*;
+    use crate::wire::frame::Status;
 
     #[test]
-    fn an_initiator_sends_after_silence_and_gives_a_silent_peer_up() {
+    fn frames_about_heartbeats_are_swallowed_and_start_the_watch() {
         let start = Instant::now();
-        let mut clock = KeepAlive::initiator(start);
-        assert_eq!(clock.due(start), Due::At(Some(start + 5 * SECOND)));
-        assert_eq!(clock.due(start + 5 * SECOND), Due::Send);
-        clock.wrote(start + 5 * SECOND);
-        assert_eq!(clock.due(start + 5 * SECOND), Due::At(Some(start + 10 * SECOND)));
-        clock.wrote(start + 14 * SECOND);
-        assert_eq!(clock.due(start + 14 * SECOND), Due::At(Some(start + 15 * SECOND)));
-        assert_eq!(clock.due(start + 15 * SECOND), Due::Close);
-        clock.read(start + 15 * SECOND);
-        assert_eq!(clock.due(start + 15 * SECOND), Due::At(Some(start + 19 * SECOND)));
+        let second = Duration::from_secs(1);
+        let mut alive = KeepAlive::new(Role::Initiator, start);
+        assert_eq!(alive.due(start), Due::At(Some(start + 5 * second)));
+        assert_eq!(alive.due(start + 5 * second), Due::Send);
+        alive.sent(7, start + 5 * second);
+        assert_eq!(alive.due(start + 9 * second), Due::At(Some(start + 10 * second)));
+        assert_eq!(alive.due(start + 100 * second), Due::Send, "an old peer may be silent");
+        let reply = |id| Frame::Reply { id, status: Status::NoHandler, payload: Bytes::new() };
+        assert!(!alive.swallow(&reply(6)));
+        assert!(alive.swallow(&reply(7)));
+        assert_eq!(alive.due(start + 15 * second), Due::Close);
     }
 
     #[test]
-    fn an_acceptor_stays_quiet_until_it_sees_a_heartbeat() {
+    fn an_acceptor_stays_quiet_until_it_sees_one() {
         let start = Instant::now();
-        let mut clock = KeepAlive::acceptor(start);
-        assert_eq!(clock.due(start + 3600 * SECOND), Due::At(None));
-        clock.read(start + 3600 * SECOND);
-        clock.heartbeat();
-        assert_eq!(clock.due(start + 3600 * SECOND), Due::Send);
+        let mut alive = KeepAlive::new(Role::Acceptor, start);
+        let later = start + Duration::from_secs(60);
+        assert_eq!(alive.due(later), Due::At(None));
+        alive.read(later);
+        let frame =
+            Frame::Request { id: 1, subject: HEARTBEAT_SUBJECT.into(), payload: Bytes::new() };
+        assert!(alive.swallow(&frame));
+        assert_eq!(alive.due(later), Due::Send);
     }
 }

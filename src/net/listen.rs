@@ -24,6 +24,7 @@ use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
 use super::transport::Transport;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError, Handshake, HandshakeError, Status};
+use crate::wire::heartbeat::Role;
 
 /// Pause after a failed accept, for example while the process has no free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -170,7 +171,7 @@ pub async fn serve_connection<S: Transport>(
         replies,
         budget: Arc::new(Semaphore::new(units)),
         units: u32::try_from(units).unwrap_or(u32::MAX),
-        keep_alive: Mutex::new(KeepAlive::acceptor(Instant::now())),
+        keep_alive: Mutex::new(KeepAlive::new(Role::Acceptor, Instant::now())),
         heartbeats: tokio::sync::Notify::new(),
     };
     let ended = tokio::select! {
@@ -233,15 +234,12 @@ impl Intake<'_> {
     }
 
     async fn dispatch(&self, frame: Frame, sender: &Address) {
-        let Frame::Request { id, subject, payload } = frame else {
-            // Replies to our heartbeats.
-            return;
-        };
-        if subject == *HEARTBEAT_SUBJECT {
-            self.clock(KeepAlive::heartbeat);
+        if self.clock(|clock| clock.swallow(&frame)) {
             self.heartbeats.notify_one();
             return;
         }
+        // We ask nothing on a connection that we accepted, so replies are strays.
+        let Frame::Request { id, subject, payload } = frame else { return };
         let weight = 1 + u32::try_from(payload.len() / BUDGET_UNIT).unwrap_or(u32::MAX - 1);
         let weight = weight.min(self.units);
         let Ok(permit) = Arc::clone(&self.budget).acquire_many_owned(weight).await else {
@@ -268,7 +266,9 @@ impl Intake<'_> {
             let due = match self.clock(|clock| clock.due(Instant::now())) {
                 Due::Close => return Err(ConnectionError::Silent(HEARTBEAT_TIMEOUT)),
                 Due::Send => {
-                    writer.request(endpoint.next_message_id(), HEARTBEAT_SUBJECT, &[])?;
+                    let id = endpoint.next_message_id();
+                    writer.request(id, HEARTBEAT_SUBJECT, &[])?;
+                    self.clock(|clock| clock.sent(id, Instant::now()));
                     None
                 }
                 Due::At(due) => due,

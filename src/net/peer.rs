@@ -22,6 +22,7 @@ use super::listen::sleep_until;
 use super::messaging::{Pool, RequestError, outcome};
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError};
+use crate::wire::heartbeat::Role;
 
 /// Messages encoded into one burst.
 const MESSAGES_PER_BURST: usize = 256;
@@ -129,7 +130,7 @@ impl Peer {
     ) -> Result<(), ConnectionError> {
         let Connection { mut reader, mut writer } = connection;
         let mut frames = Vec::new();
-        let mut keep_alive = KeepAlive::initiator(Instant::now());
+        let mut keep_alive = KeepAlive::new(Role::Initiator, Instant::now());
         let mut used = Instant::now();
         let mut open = true;
         loop {
@@ -145,8 +146,9 @@ impl Peer {
                     if self.pending.is_empty() && now - used >= self.pool.options.idle_timeout {
                         return Ok(());
                     }
-                    writer.request(self.pool.endpoint.next_message_id(), HEARTBEAT_SUBJECT, &[])?;
-                    keep_alive.wrote(now);
+                    let id = self.pool.endpoint.next_message_id();
+                    writer.request(id, HEARTBEAT_SUBJECT, &[])?;
+                    keep_alive.sent(id, now);
                     None
                 }
                 Due::At(due) => due,
@@ -156,7 +158,9 @@ impl Peer {
                 result = reader.read(&mut frames) => {
                     keep_alive.read(Instant::now());
                     for frame in frames.drain(..) {
-                        self.settle(frame);
+                        if !keep_alive.swallow(&frame) {
+                            self.settle(frame);
+                        }
                     }
                     result?;
                 }
@@ -206,8 +210,8 @@ impl Peer {
         self.pending.len() >= limit
     }
 
-    /// Ids nobody waits for are replies to one-way messages and heartbeats, or late ones; requests
-    /// on a connection we opened are the heartbeats of newer peers.
+    /// Ids nobody waits for are replies to one-way messages, or late ones. A peer does not ask
+    /// anything on a connection that we opened.
     fn settle(&mut self, frame: Frame) {
         let Frame::Reply { id, status, payload } = frame else { return };
         if let Some(Pending { subject, reply }) = self.pending.remove(&id) {
