@@ -2,8 +2,10 @@
 
 pub mod actors;
 pub mod broker;
+pub mod clock;
 pub mod config;
 pub mod error;
 pub mod model;
 pub mod net;
+pub mod routing;
 pub mod wire;

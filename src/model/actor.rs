@@ -40,6 +40,9 @@ pub struct ActorSnapshot {
     pub labels: BTreeMap<String, String>,
     /// Where it is in its life.
     pub state: ActorState,
+    /// Whether there is work for it but it has not run for 5 s: it, or another actor on its thread,
+    /// blocks.
+    pub stalled: bool,
     /// Restarts so far.
     pub restarts: RestartCounts,
     /// Text of the last panic, if any.

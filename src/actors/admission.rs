@@ -1,0 +1,272 @@
+//! How much work is let in at once. What is over a limit is refused at once, with nothing sent.
+//!
+//! Mailboxes bound nothing (anchors §5.2), so a command holds [`Permits`] from the frontend until its
+//! answer: one of the gateway, one of its session, one of its partition, and its bytes. They are
+//! freed by dropping, wherever the command ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::config::Limits;
+use crate::error::GatewayError;
+
+/// A number of units of which a limited count is in use. Cheap to clone; clones share the count.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    inner: Arc<BudgetInner>,
+}
+
+#[derive(Debug)]
+struct BudgetInner {
+    key: &'static str,
+    unit: &'static str,
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of `limit` units; `key` is the limit's name in the configuration.
+    #[must_use]
+    pub fn new(key: &'static str, unit: &'static str, limit: usize) -> Self {
+        Self { inner: Arc::new(BudgetInner { key, unit, limit, used: AtomicUsize::new(0) }) }
+    }
+
+    /// Takes units, until the permit is dropped.
+    ///
+    /// # Errors
+    /// [`GatewayError::Overloaded`] when fewer are left.
+    pub fn take(&self, units: usize) -> Result<Permit, GatewayError> {
+        let BudgetInner { key, unit, limit, ref used } = *self.inner;
+        let fits = |used: usize| used.checked_add(units).filter(|&sum| sum <= limit);
+        match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(self.permit(units)),
+            Err(used) => Err(GatewayError::Overloaded {
+                limit: key,
+                detail: format!("{used} of {limit} {unit} in use, {units} more wanted"),
+            }),
+        }
+    }
+
+    /// Takes units even over the limit: for what the gateway owes, such as giving jobs back.
+    #[must_use]
+    pub fn take_always(&self, units: usize) -> Permit {
+        self.inner.used.fetch_add(units, Ordering::AcqRel);
+        self.permit(units)
+    }
+
+    /// Units in use.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.inner.used.load(Ordering::Acquire)
+    }
+
+    /// The limit.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.inner.limit
+    }
+
+    fn permit(&self, units: usize) -> Permit {
+        Permit { budget: self.clone(), units }
+    }
+}
+
+/// Units of a budget in use until this is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    budget: Budget,
+    units: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.inner.used.fetch_sub(self.units, Ordering::AcqRel);
+    }
+}
+
+/// What one command holds of the limits.
+#[derive(Debug)]
+pub struct Permits {
+    pub(super) admission: Arc<Admission>,
+    _in_flight: Permit,
+    _bytes: Permit,
+    _session: Option<Permit>,
+    partition: Option<Permit>,
+}
+
+impl Permits {
+    /// Holds a unit of the partition it is sent to, instead of that of an earlier one.
+    pub fn hold_partition(&mut self, permit: Option<Permit>) {
+        self.partition = permit;
+    }
+}
+
+/// The gateway's limits and what is in use of them.
+#[derive(Debug)]
+pub struct Admission {
+    in_flight: Budget,
+    bytes: Budget,
+    sessions: Budget,
+    per_session: usize,
+    per_partition: usize,
+    stopping: AtomicBool,
+}
+
+impl Admission {
+    /// Nothing in use.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            in_flight: Budget::new("limits.in_flight", "commands", limits.in_flight),
+            bytes: Budget::new("limits.request_bytes", "bytes", limits.request_bytes),
+            sessions: Budget::new("limits.sessions", "sessions", limits.sessions),
+            per_session: limits.in_flight_per_session,
+            per_partition: limits.in_flight_per_partition,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets a client's command of this size in.
+    ///
+    /// # Errors
+    /// [`GatewayError::Overloaded`], [`GatewayError::ShuttingDown`].
+    pub fn admit(
+        self: &Arc<Self>,
+        bytes: usize,
+        session: &Budget,
+    ) -> Result<Permits, GatewayError> {
+        if self.is_stopping() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        Ok(Permits {
+            _session: Some(session.take(1)?),
+            _in_flight: self.in_flight.take(1)?,
+            _bytes: self.bytes.take(bytes)?,
+            partition: None,
+            admission: Arc::clone(self),
+        })
+    }
+
+    /// Lets a command of the gateway itself in, whatever the limits say. Who sends such commands
+    /// bounds their number: a poll or a delivery that was admitted before.
+    #[must_use]
+    pub fn admit_own(self: &Arc<Self>, bytes: usize) -> Permits {
+        Permits {
+            _session: None,
+            _in_flight: self.in_flight.take_always(1),
+            _bytes: self.bytes.take_always(bytes),
+            partition: None,
+            admission: Arc::clone(self),
+        }
+    }
+
+    /// Lets a session in.
+    ///
+    /// # Errors
+    /// [`GatewayError::Overloaded`], [`GatewayError::ShuttingDown`].
+    pub fn admit_session(&self) -> Result<Permit, GatewayError> {
+        if self.is_stopping() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        self.sessions.take(1)
+    }
+
+    /// The budget of a new session.
+    #[must_use]
+    pub fn session_budget(&self) -> Budget {
+        Budget::new("limits.in_flight_per_session", "commands", self.per_session)
+    }
+
+    /// The budget of a partition.
+    #[must_use]
+    pub fn partition_budget(&self) -> Budget {
+        Budget::new("limits.in_flight_per_partition", "commands", self.per_partition)
+    }
+
+    /// Commands in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.used()
+    }
+
+    /// Bytes of the commands in flight.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.used()
+    }
+
+    /// Open sessions.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.used()
+    }
+
+    /// Refuses everything from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether everything is refused.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn admission(change: impl FnOnce(&mut Limits)) -> Arc<Admission> {
+        let mut limits = Config::defaults().limits;
+        change(&mut limits);
+        Arc::new(Admission::new(&limits))
+    }
+
+    fn refused(result: Result<Permits, GatewayError>) -> &'static str {
+        match result.expect_err("over the limit") {
+            GatewayError::Overloaded { limit, .. } => limit,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn each_limit_refuses_what_is_over_it_and_frees_what_ends() {
+        let session = |a: &Arc<Admission>| a.session_budget();
+        let tight = admission(|l| l.in_flight = 1);
+        let first = tight.admit(1, &session(&tight)).unwrap();
+        assert_eq!(refused(tight.admit(1, &session(&tight))), "limits.in_flight");
+        drop(first);
+        assert!(tight.admit(1, &session(&tight)).is_ok());
+
+        let tight = admission(|l| l.in_flight_per_session = 1);
+        let mine = session(&tight);
+        let _first = tight.admit(1, &mine).unwrap();
+        assert_eq!(refused(tight.admit(1, &mine)), "limits.in_flight_per_session");
+        assert!(tight.admit(1, &session(&tight)).is_ok(), "another session is not affected");
+
+        let tight = admission(|l| l.request_bytes = 100);
+        let _first = tight.admit(60, &session(&tight)).unwrap();
+        assert_eq!(refused(tight.admit(60, &session(&tight))), "limits.request_bytes");
+        assert_eq!((tight.in_flight(), tight.bytes()), (1, 60), "a refused command holds nothing");
+    }
+
+    #[test]
+    fn own_commands_pass_but_count() {
+        let tight = admission(|l| l.in_flight = 1);
+        let own = [tight.admit_own(10), tight.admit_own(10)];
+        assert_eq!(refused(tight.admit(1, &tight.session_budget())), "limits.in_flight");
+        drop(own);
+        assert_eq!((tight.in_flight(), tight.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn a_stopping_gateway_lets_nothing_in() {
+        let admission = admission(|_| ());
+        admission.stop();
+        let refused = admission.admit(1, &admission.session_budget());
+        assert_eq!(refused.err(), Some(GatewayError::ShuttingDown));
+        assert_eq!(admission.admit_session().err(), Some(GatewayError::ShuttingDown));
+    }
+}

@@ -1,0 +1,16 @@
+//! Which partition a command goes to, and where it goes after a failure.
+//!
+//! Pure policies over the [`ClusterView`](crate::model::ClusterView), used by the dispatcher and by
+//! job activation: no clock, no IO, no randomness. Source: command-api §3.
+
+pub mod correlation;
+pub mod creation;
+pub mod partition;
+pub mod retry;
+pub mod round_robin;
+
+pub use correlation::correlation_partition;
+pub use creation::Candidates;
+pub use partition::{Router, partition_by_number};
+pub use retry::{Next, RETRY_DELAY, RetryQueue, Turn, after_failure};
+pub use round_robin::RoundRobin;
