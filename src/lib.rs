@@ -5,6 +5,7 @@ pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod gossip;
 pub mod model;
 pub mod net;
 pub mod routing;

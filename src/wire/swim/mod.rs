@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 pub use datagram::{Datagram, DatagramError};
 pub use version::Version;
 
-use super::{Address, DecodeError};
+pub use super::Address;
+
+use super::DecodeError;
 use crate::model::{MemberId, MemberState, Millis};
 
 /// Subject of probes.
