@@ -8,6 +8,7 @@
 //! Invariants: same seed and inputs give the same outputs; every collection fed from outside has a
 //! limit; every request is answered within the call that brings it, except probes on behalf.
 
+mod broker_directory;
 mod config;
 mod detector;
 mod members;
@@ -19,6 +20,7 @@ mod tests;
 use crate::model::{MemberId, Millis};
 use crate::wire::swim::{Address, Member, Properties, Request, Response, Version};
 
+pub use broker_directory::{BrokerDirectory, Change, ConfigurationAnswer};
 pub use config::{Limits, SwimConfig};
 pub use members::{Counters, KnownMember};
 pub use swim::Swim;
