@@ -1,5 +1,6 @@
 //! MsgPack as the brokers write and read it (command-api §2).
 
+pub mod json;
 mod reader;
 mod writer;
 

@@ -45,43 +45,12 @@ impl Writer {
 
     /// A signed integer; positive values never use the signed forms.
     pub fn int(&mut self, value: i64) {
-        if value >= 0 {
-            return self.uint(value as u64);
-        }
-        if value >= -32 {
-            self.out.put_i8(value as i8);
-        } else if value >= i64::from(i8::MIN) {
-            self.out.put_u8(0xd0);
-            self.out.put_i8(value as i8);
-        } else if value >= i64::from(i16::MIN) {
-            self.out.put_u8(0xd1);
-            self.out.put_i16(value as i16);
-        } else if value >= i64::from(i32::MIN) {
-            self.out.put_u8(0xd2);
-            self.out.put_i32(value as i32);
-        } else {
-            self.out.put_u8(0xd3);
-            self.out.put_i64(value);
-        }
+        put_int(&mut self.out, value);
     }
 
     /// An unsigned integer.
     pub fn uint(&mut self, value: u64) {
-        if value <= 0x7f {
-            self.out.put_u8(value as u8);
-        } else if value <= 0xff {
-            self.out.put_u8(0xcc);
-            self.out.put_u8(value as u8);
-        } else if value <= 0xffff {
-            self.out.put_u8(0xcd);
-            self.out.put_u16(value as u16);
-        } else if value <= 0xffff_ffff {
-            self.out.put_u8(0xce);
-            self.out.put_u32(value as u32);
-        } else {
-            self.out.put_u8(0xcf);
-            self.out.put_u64(value);
-        }
+        put_uint(&mut self.out, value);
     }
 
     /// A double.
@@ -92,19 +61,7 @@ impl Writer {
 
     /// Text.
     pub fn str(&mut self, value: &str) {
-        let len = value.len();
-        if len < 32 {
-            self.out.put_u8(0xa0 | len as u8);
-        } else if len < 0x100 {
-            self.out.put_u8(0xd9);
-            self.out.put_u8(len as u8);
-        } else if len < 0x1_0000 {
-            self.out.put_u8(0xda);
-            self.out.put_u16(len as u16);
-        } else {
-            self.out.put_u8(0xdb);
-            self.out.put_u32(len as u32);
-        }
+        put_str_header(&mut self.out, value.len());
         self.out.put_slice(value.as_bytes());
     }
 
@@ -153,5 +110,65 @@ impl Writer {
     /// One value that is MsgPack already.
     pub fn raw(&mut self, value: &[u8]) {
         self.out.put_slice(value);
+    }
+}
+
+/// Longest header that [`put_str_header`] writes, in bytes.
+pub(super) const MAX_STR_HEADER: usize = 5;
+
+/// Appends the header of a string of `len` bytes.
+pub(super) fn put_str_header(out: &mut impl BufMut, len: usize) {
+    if len < 32 {
+        out.put_u8(0xa0 | len as u8);
+    } else if len < 0x100 {
+        out.put_u8(0xd9);
+        out.put_u8(len as u8);
+    } else if len < 0x1_0000 {
+        out.put_u8(0xda);
+        out.put_u16(len as u16);
+    } else {
+        out.put_u8(0xdb);
+        out.put_u32(len as u32);
+    }
+}
+
+/// Appends a signed integer.
+pub(super) fn put_int(out: &mut impl BufMut, value: i64) {
+    if value >= 0 {
+        return put_uint(out, value as u64);
+    }
+    if value >= -32 {
+        out.put_i8(value as i8);
+    } else if value >= i64::from(i8::MIN) {
+        out.put_u8(0xd0);
+        out.put_i8(value as i8);
+    } else if value >= i64::from(i16::MIN) {
+        out.put_u8(0xd1);
+        out.put_i16(value as i16);
+    } else if value >= i64::from(i32::MIN) {
+        out.put_u8(0xd2);
+        out.put_i32(value as i32);
+    } else {
+        out.put_u8(0xd3);
+        out.put_i64(value);
+    }
+}
+
+/// Appends an unsigned integer.
+pub(super) fn put_uint(out: &mut impl BufMut, value: u64) {
+    if value <= 0x7f {
+        out.put_u8(value as u8);
+    } else if value <= 0xff {
+        out.put_u8(0xcc);
+        out.put_u8(value as u8);
+    } else if value <= 0xffff {
+        out.put_u8(0xcd);
+        out.put_u16(value as u16);
+    } else if value <= 0xffff_ffff {
+        out.put_u8(0xce);
+        out.put_u32(value as u32);
+    } else {
+        out.put_u8(0xcf);
+        out.put_u64(value);
     }
 }
