@@ -4,5 +4,7 @@
 
 #[path = "vectors/cluster/mod.rs"]
 mod cluster;
+#[path = "vectors/command/mod.rs"]
+mod command;
 #[path = "vectors/support.rs"]
 mod support;

@@ -11,6 +11,7 @@ mod admin;
 mod auth;
 mod decision;
 mod deployment;
+mod identity;
 mod incident;
 mod job;
 mod message;
@@ -29,6 +30,7 @@ pub use deployment::{
     FormMetadata, ProcessMetadata, ResourceDeletionRecord,
 };
 pub use document::{Binary, Document, RawValue};
+pub use identity::{AuthorizationRecord, Permission, UserRecord};
 pub use incident::IncidentRecord;
 pub use job::{JobBatchRecord, JobPush, JobRecord, JobStreamMetadata};
 pub use message::{MessageCorrelationRecord, MessageRecord};
