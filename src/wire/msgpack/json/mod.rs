@@ -11,7 +11,7 @@ mod to_json;
 
 pub use error::JsonError;
 pub use from_json::{document_from_json, json_to_msgpack};
-pub use to_json::msgpack_to_json;
+pub use to_json::{append_json, msgpack_to_json};
 
 /// How strict JSON is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

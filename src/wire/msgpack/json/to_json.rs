@@ -17,13 +17,18 @@ use crate::wire::msgpack::{Kind, Reader};
 /// # Errors
 /// A [`DecodeError`]; extension values, and maps or arrays as keys, have no JSON form.
 pub fn msgpack_to_json(bytes: &Bytes) -> Result<String, DecodeError> {
-    let mut printer = Printer {
-        input: Reader::new(bytes),
-        out: String::with_capacity(bytes.len() + bytes.len() / 4 + 16),
-        open: Vec::new(),
-    };
-    printer.run()?;
-    Ok(printer.out)
+    let mut out = String::new();
+    append_json(bytes, &mut out)?;
+    Ok(out)
+}
+
+/// Like [`msgpack_to_json`], at the end of `out`, which keeps what was printed before an error.
+///
+/// # Errors
+/// A [`DecodeError`].
+pub fn append_json(bytes: &Bytes, out: &mut String) -> Result<(), DecodeError> {
+    out.reserve(bytes.len() + bytes.len() / 4 + 16);
+    Printer { input: Reader::new(bytes), out, open: Vec::new() }.run()
 }
 
 /// A container that is being printed.
@@ -35,7 +40,7 @@ struct Open {
 
 struct Printer<'a> {
     input: Reader<'a>,
-    out: String,
+    out: &'a mut String,
     open: Vec<Open>,
 }
 
