@@ -1,0 +1,210 @@
+//! From a request to its response: route, read, translate, execute, answer.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::MessageBody as _;
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use futures::FutureExt;
+
+use super::body::{self, BodyError};
+use super::connection::Connection;
+use super::endpoint::{Action, Body, Input};
+use super::fallback::options;
+use super::frontend::Frontend;
+use super::jobs_body::JobsBody;
+use super::json::{Object, object};
+use super::multipart::{self, Part};
+use super::problem::Problem;
+use super::router::Found;
+use super::v2;
+use crate::actors::gateway::SessionHandle;
+use crate::error::GatewayError;
+use crate::model::Key;
+use crate::wire::DecodeError;
+
+/// Answers a request. A panic on the way becomes a 500 and costs nobody else anything.
+pub(super) async fn handle(
+    request: HttpRequest,
+    payload: Payload,
+    frontend: Data<Frontend>,
+) -> HttpResponse {
+    let path = request.path();
+    if request.method() == Method::OPTIONS {
+        let methods = frontend.router.methods(path);
+        if !methods.is_empty() {
+            return options(&request, &methods);
+        }
+    }
+    let found = match frontend.router.find(request.method(), path, request.headers()) {
+        Ok(found) => found,
+        Err(miss) => {
+            let response = miss.response(&request);
+            frontend.metrics.unrouted(response.status().as_u16());
+            return response;
+        }
+    };
+    let running = frontend.metrics.begin(found.index);
+    let answered = AssertUnwindSafe(answer(&request, payload, &frontend, found));
+    let response = answered.catch_unwind().await.unwrap_or_else(|_| {
+        log::error!("event=rest_handler_panicked path={path:?}");
+        frontend.metrics.panicked();
+        let detail = "the request made its handler fail; the gateway goes on";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail).response(path)
+    });
+    if let Some(running) = running {
+        running.end(response.status().as_u16());
+    }
+    response
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: Payload,
+    frontend: &Frontend,
+    found: Found<'_>,
+) -> HttpResponse {
+    let path = request.path();
+    let key = match found.variable {
+        None => Key::NONE,
+        Some((name, text)) => match text.parse() {
+            Ok(key) => Key(key),
+            Err(_) => {
+                let detail = format!("Failed to convert '{name}' with value: '{text}'");
+                return Problem::bad_request(detail).response(path);
+            }
+        },
+    };
+    let kind = found.endpoint.body;
+    let body = match kind {
+        Body::None => Bytes::new(),
+        _ => match body::read(request.headers(), payload, frontend.body_max).await {
+            Ok(body) => body,
+            Err(error) => return unreadable(error, kind, frontend, path),
+        },
+    };
+    let parts = match kind {
+        Body::Multipart => match multipart::parts(request.headers(), body.clone()).await {
+            Ok(parts) => parts,
+            Err(error) => {
+                let detail = format!("Failed to parse multipart servlet request: {error}");
+                return Problem::bad_request(detail).response(path);
+            }
+        },
+        _ => Vec::new(),
+    };
+    let call = Call { request, frontend, action: found.endpoint.action, key, body, parts };
+    call.run().await.unwrap_or_else(|problem| problem.response(path))
+}
+
+fn unreadable(error: BodyError, kind: Body, frontend: &Frontend, path: &str) -> HttpResponse {
+    // The rest of the body is not read, so the connection cannot be used again.
+    if error == BodyError::TooLarge && kind == Body::Multipart {
+        return HttpResponse::PayloadTooLarge().force_close().finish();
+    }
+    let detail = match error {
+        BodyError::TooLarge => {
+            format!("The request body is larger than rest.max_body_size, {}", frontend.body_max)
+        }
+        BodyError::TooSlow => "The request body did not arrive in time".to_owned(),
+        BodyError::Broken => "Failed to read request".to_owned(),
+    };
+    let title = error.status().canonical_reason().unwrap_or_default();
+    let mut response = Problem::new(error.status(), title, detail).response(path);
+    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    response
+}
+
+/// A request whose body was read.
+struct Call<'a> {
+    request: &'a HttpRequest,
+    frontend: &'a Frontend,
+    action: Action,
+    key: Key,
+    body: Bytes,
+    parts: Vec<Part>,
+}
+
+impl Call<'_> {
+    fn input(&self) -> Input<'_> {
+        Input {
+            key: self.key,
+            body: &self.body,
+            parts: &self.parts,
+            tenancy: self.frontend.tenancy,
+        }
+    }
+
+    fn session(&self) -> Result<&SessionHandle, Problem> {
+        let connection = self.request.conn_data::<Connection>();
+        let session = connection.map_or(&Err(GatewayError::ShuttingDown), |c| &c.session);
+        session.as_ref().map_err(|error| error.clone().into())
+    }
+
+    async fn run(self) -> Result<HttpResponse, Problem> {
+        match self.action {
+            Action::Command { translate, answer } => {
+                let command = translate(&self.input())?;
+                let reply = self.session()?.execute(command).await?;
+                match answer {
+                    Some(answer) => json(|members| answer(&reply, members)),
+                    None => Ok(HttpResponse::NoContent().finish()),
+                }
+            }
+            Action::ActivateJobs => self.activate_jobs().await,
+            Action::Topology => {
+                let view = self.frontend.gateway.view();
+                json(|members| v2::topology::topology(&view, members))
+            }
+            Action::License => json(|members| {
+                members.bool("validLicense", false);
+                members.text("licenseType", "unknown");
+                Ok(())
+            }),
+            Action::Status => {
+                let healthy = v2::topology::any_healthy_leader(&self.frontend.gateway.view());
+                let mut response = HttpResponse::NoContent();
+                if !healthy {
+                    response.status(StatusCode::SERVICE_UNAVAILABLE);
+                }
+                Ok(response.finish())
+            }
+            Action::Refuse(detail) => Err(Problem::bad_request(detail)),
+        }
+    }
+
+    /// Collects the jobs of one poll. The JVM gateway cuts every answer off after 30 s; here a
+    /// poll lasts as long as it asks for.
+    async fn activate_jobs(self) -> Result<HttpResponse, Problem> {
+        let poll = v2::jobs::activation(&self.input())?;
+        let mut coming = self.session()?.activate_jobs(poll);
+        let mut deliveries = Vec::new();
+        while let Some(delivery) = coming.next().await {
+            match delivery {
+                Ok(delivery) => deliveries.push(delivery),
+                // Jobs that are here already are worth more to the client than the error.
+                Err(error) if deliveries.is_empty() => return Err(error.into()),
+                Err(error) => log::debug!("event=poll_ended_early error={error:?}"),
+            }
+        }
+        let mut out = String::new();
+        object(&mut out, |members| {
+            members.array("jobs", |jobs| {
+                let mut all = deliveries.iter().flat_map(|delivery| &delivery.jobs);
+                all.try_for_each(|job| v2::jobs::activated(jobs, job))
+            })
+        })?;
+        let body = JobsBody::new(out, deliveries).boxed();
+        Ok(HttpResponse::Ok().content_type("application/json").body(body))
+    }
+}
+
+fn json(
+    members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
+) -> Result<HttpResponse, Problem> {
+    let mut body = String::with_capacity(256);
+    object(&mut body, members)?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}

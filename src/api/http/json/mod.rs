@@ -1,0 +1,7 @@
+//! Request bodies in, response bodies out, both without a value tree.
+
+mod read;
+mod write;
+
+pub(super) use read::{FromJson, Unreadable, Variables, document, members, request};
+pub(super) use write::{Array, Object, object};

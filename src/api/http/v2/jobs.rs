@@ -1,0 +1,175 @@
+//! `/v2/jobs`.
+
+use super::super::endpoint::Input;
+use super::super::json::{Array, Variables, document, request};
+use super::super::problem::{Problem, Violations};
+use crate::actors::gateway::ActivatedJob;
+use crate::model::{ActivateJobs, Command, CommandKind, Frontend};
+use crate::wire::DecodeError;
+use crate::wire::record::{AuthInfo, JobRecord};
+
+request! {
+    struct ActivateRequest<'a> {
+        job_type: String = "type";
+        worker: String = "worker";
+        timeout: i64 = "timeout";
+        max_jobs_to_activate: i32 = "maxJobsToActivate";
+        fetch_variable: Vec<String> = "fetchVariable";
+        request_timeout: i64 = "requestTimeout";
+        tenant_ids: Vec<String> = "tenantIds";
+    }
+
+    struct CompleteRequest<'a> {
+        variables: Variables<'a> = "variables";
+    }
+
+    struct FailRequest<'a> {
+        retries: i32 = "retries";
+        error_message: String = "errorMessage";
+        retry_back_off: i64 = "retryBackOff";
+        variables: Variables<'a> = "variables";
+    }
+
+    struct ErrorRequest<'a> {
+        error_code: String = "errorCode";
+        error_message: String = "errorMessage";
+        variables: Variables<'a> = "variables";
+    }
+
+    struct UpdateRequest<'a> {
+        changeset: Changeset<'a> = "changeset";
+    }
+
+    struct Changeset<'a> {
+        retries: i32 = "retries";
+        timeout: i64 = "timeout";
+    }
+}
+
+/// A poll for jobs. Tenants are not checked while multi-tenancy is off, and the brokers are told
+/// nothing about the caller: both as in the JVM gateway (rest-v2 §4). With multi-tenancy on, a
+/// tenant the caller has no right to is refused, which the JVM gateway fails to do.
+pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs, Problem> {
+    let request: ActivateRequest<'_> = input.required()?;
+    let job_type = request.job_type.unwrap_or_default();
+    let mut violations = Violations::default();
+    if job_type.trim().is_empty() {
+        violations.missing("type");
+    }
+    match request.timeout {
+        None => violations.missing("timeout"),
+        Some(timeout) if timeout < 1 => {
+            violations.value("timeout", timeout, "greater than 0");
+        }
+        Some(_) => {}
+    }
+    match request.max_jobs_to_activate {
+        None => violations.missing("maxJobsToActivate"),
+        // The JVM gateway prints the timeout here, and clients may compare the text.
+        Some(max) if max < 1 => {
+            let shown = request.timeout.map_or_else(|| "null".to_owned(), |t| t.to_string());
+            violations.value("maxJobsToActivate", shown, "greater than 0");
+        }
+        Some(_) => {}
+    }
+    violations.check()?;
+    let tenant_ids = request.tenant_ids.unwrap_or_default();
+    if input.tenancy.enabled {
+        for tenant in &tenant_ids {
+            input.tenancy.tenant("Activate Jobs", Some(tenant))?;
+        }
+    }
+    Ok(ActivateJobs {
+        frontend: Frontend::Rest,
+        job_type,
+        worker: request.worker.unwrap_or_default(),
+        timeout_ms: request.timeout.unwrap_or_default(),
+        max_jobs: request.max_jobs_to_activate.unwrap_or_default(),
+        fetch_variables: request.fetch_variable.unwrap_or_default(),
+        tenant_ids,
+        request_timeout_ms: request.request_timeout.unwrap_or_default(),
+        authorization: AuthInfo::unknown(),
+        max_response_bytes: None,
+    })
+}
+
+/// Appends an activated job. `jobKey` is what later versions call `key`; 8.6 clients ignore it.
+pub(in crate::api::http) fn activated(
+    jobs: &mut Array<'_>,
+    job: &ActivatedJob,
+) -> Result<(), DecodeError> {
+    let record = &job.record;
+    jobs.object(|o| {
+        o.key("key", job.key.0);
+        o.key("jobKey", job.key.0);
+        o.text("type", &record.job_type);
+        o.key("processInstanceKey", record.process_instance_key);
+        o.text("processDefinitionId", &record.bpmn_process_id);
+        o.int("processDefinitionVersion", record.process_definition_version);
+        o.key("processDefinitionKey", record.process_definition_key);
+        o.text("elementId", &record.element_id);
+        o.key("elementInstanceKey", record.element_instance_key);
+        o.msgpack("customHeaders", &record.custom_headers.0)?;
+        o.text("worker", &record.worker);
+        o.int("retries", record.retries);
+        o.int("deadline", record.deadline);
+        o.msgpack("variables", record.variables.as_msgpack())?;
+        o.text("tenantId", &record.tenant_id);
+        Ok(())
+    })
+}
+
+pub(super) fn complete(input: &Input<'_>) -> Result<Command, Problem> {
+    let request: CompleteRequest<'_> = input.optional()?;
+    let record = JobRecord { variables: document(request.variables)?, ..JobRecord::default() };
+    Ok(input.keyed(CommandKind::CompleteJob, &record))
+}
+
+pub(super) fn fail(input: &Input<'_>) -> Result<Command, Problem> {
+    let request: FailRequest<'_> = input.optional()?;
+    let record = JobRecord {
+        retries: request.retries.unwrap_or_default(),
+        retry_backoff: request.retry_back_off.unwrap_or_default(),
+        variables: document(request.variables)?,
+        error_message: request.error_message.unwrap_or_default(),
+        ..JobRecord::default()
+    };
+    Ok(input.keyed(CommandKind::FailJob, &record))
+}
+
+pub(super) fn throw_error(input: &Input<'_>) -> Result<Command, Problem> {
+    let request: ErrorRequest<'_> = input.required()?;
+    let error_code = request.error_code.unwrap_or_default();
+    let mut violations = Violations::default();
+    if error_code.trim().is_empty() {
+        violations.missing("errorCode");
+    }
+    violations.check()?;
+    let record = JobRecord {
+        variables: document(request.variables)?,
+        error_message: request.error_message.unwrap_or_default(),
+        error_code,
+        ..JobRecord::default()
+    };
+    Ok(input.keyed(CommandKind::ThrowError, &record))
+}
+
+pub(super) fn update(input: &Input<'_>) -> Result<Command, Problem> {
+    let request: UpdateRequest<'_> = input.required()?;
+    let changes = request.changeset.unwrap_or_default();
+    let mut violations = Violations::default();
+    if changes.retries.is_none() && changes.timeout.is_none() {
+        violations.add("At least one of [retries, timeout] is required");
+    }
+    violations.check()?;
+    let mut record = JobRecord::default();
+    if let Some(retries) = changes.retries {
+        record.retries = retries;
+        record.changed_attributes.push("retries".to_owned());
+    }
+    if let Some(timeout) = changes.timeout {
+        record.timeout = timeout;
+        record.changed_attributes.push("timeout".to_owned());
+    }
+    Ok(input.keyed(CommandKind::UpdateJob, &record))
+}

@@ -1,0 +1,24 @@
+//! `/v2/resources`.
+
+use super::super::endpoint::Input;
+use super::super::json::request;
+use super::super::problem::{Problem, Violations};
+use crate::model::{Command, CommandKind};
+use crate::wire::record::ResourceDeletionRecord;
+
+request! {
+    struct DeleteRequest<'a> {
+        operation_reference: i64 = "operationReference";
+    }
+}
+
+pub(super) fn delete(input: &Input<'_>) -> Result<Command, Problem> {
+    let request: DeleteRequest<'_> = input.optional()?;
+    let mut violations = Violations::default();
+    violations.operation_reference(request.operation_reference);
+    violations.check()?;
+    let record =
+        ResourceDeletionRecord { resource_key: input.key.0, ..ResourceDeletionRecord::default() };
+    let command = input.keyed(CommandKind::DeleteResource, &record);
+    Ok(Command { operation_reference: request.operation_reference, ..command })
+}
