@@ -1,5 +1,6 @@
 //! The surfaces of the gateway: each translates its protocol into commands for the actors' door.
 
+pub mod grpc;
 pub mod http;
 
 /// The gateway version clients see; they parse it as a semantic version and gate features by it.

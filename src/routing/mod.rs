@@ -5,6 +5,7 @@
 
 pub mod correlation;
 pub mod creation;
+pub mod long_poll;
 pub mod partition;
 pub mod retry;
 pub mod round_robin;

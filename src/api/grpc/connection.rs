@@ -1,0 +1,155 @@
+//! One HTTP/2 connection: its session, and the frame around each of its calls.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use tonic::Status;
+use tonic::codec::CompressionEncoding;
+use tonic::codegen::Service as _;
+use tonic_health::pb::health_server::HealthServer;
+
+use super::body::{CallBody, Ledger};
+use super::dialect;
+use super::health::HealthService;
+use super::proto::gateway_server::GatewayServer;
+use super::service::GatewayService;
+
+const GATEWAY: &str = "/gateway_protocol.Gateway/";
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// Serves the calls of one connection.
+#[derive(Clone)]
+pub struct ConnectionService {
+    gateway: GatewayServer<GatewayService>,
+    health: HealthServer<HealthService>,
+    max_message_size: usize,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<CallBody>, Infallible>> + Send>>;
+
+impl ConnectionService {
+    /// A service for the connection that `gateway` belongs to.
+    #[must_use]
+    pub fn new(gateway: GatewayService, health: HealthService, max_message_size: usize) -> Self {
+        let gateway = GatewayServer::new(gateway)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(max_message_size)
+            .max_encoding_message_size(usize::MAX);
+        let health = HealthServer::new(health)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(max_message_size);
+        Self { gateway, health, max_message_size }
+    }
+
+    async fn dispatch(mut self, request: Request<Incoming>) -> Response<CallBody> {
+        if let Some(refusal) = dialect::refuse(&request) {
+            return plain(refusal);
+        }
+        let deadline = match timeout(request.headers()) {
+            Ok(timeout) => timeout.map(|after| tokio::time::Instant::now() + after),
+            Err(status) => return plain(status.into_http()),
+        };
+        let path = request.uri().path().to_owned();
+        let limit = self.max_message_size;
+        let call = async move {
+            if path.starts_with(GATEWAY) {
+                let response = match self.gateway.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                dialect::translate(response, &path, limit)
+            } else if path.starts_with(HEALTH) {
+                let response = match self.health.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                dialect::translate(response, &path, limit)
+            } else {
+                dialect::method_not_found(&path)
+            }
+        };
+        // A panic must cost one call, not the connection.
+        let call = AssertUnwindSafe(call).catch_unwind();
+        let outcome = match deadline {
+            Some(at) => tokio::time::timeout_at(at, call).await,
+            None => Ok(call.await),
+        };
+        match outcome {
+            Ok(Ok(mut response)) => {
+                let ledger = response.extensions_mut().remove::<Ledger>();
+                let sleep = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
+                response.map(|body| CallBody::new(body, sleep, ledger))
+            }
+            Ok(Err(_panic)) => {
+                log::error!("a gRPC call panicked");
+                let text = "Unexpected error occurred during the request processing: panic";
+                plain(Status::internal(text).into_http())
+            }
+            Err(_elapsed) => {
+                plain(Status::deadline_exceeded("the call's deadline elapsed").into_http())
+            }
+        }
+    }
+}
+
+fn plain(response: Response<tonic::body::Body>) -> Response<CallBody> {
+    response.map(|body| CallBody::new(body, None, None))
+}
+
+impl hyper::service::Service<Request<Incoming>> for ConnectionService {
+    type Response = Response<CallBody>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        Box::pin(self.clone().dispatch(request).map(Ok))
+    }
+}
+
+/// The time the client gives the call: at most eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+    let Some(value) = headers.get("grpc-timeout") else {
+        return Ok(None);
+    };
+    let parsed = value.to_str().ok().and_then(parse_timeout);
+    parsed.map(Some).ok_or_else(|| Status::internal("grpc-timeout is not a gRPC duration"))
+}
+
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let unit_at = text.len().checked_sub(1)?;
+    let digits = text.get(..unit_at)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match text.get(unit_at..)? {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_have_a_unit_and_at_most_eight_digits() {
+        assert_eq!(parse_timeout("15S"), Some(Duration::from_secs(15)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_timeout("1n"), Some(Duration::from_nanos(1)));
+        for bad in ["", "S", "1", "+1S", "123456789S", "1s", "ä", "1ä"] {
+            assert_eq!(parse_timeout(bad), None, "{bad}");
+        }
+    }
+}

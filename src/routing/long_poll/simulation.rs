@@ -1,0 +1,499 @@
+//! Random schedules of polls, jobs, notifications and answers against a model of the brokers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::*;
+
+const NEVER: Millis = Millis(i64::MAX / 4);
+
+fn settings() -> Settings {
+    Settings { probe_interval: NEVER, polls_per_queue: 1000 }
+}
+
+fn queue(job_type: &str) -> QueueKey {
+    QueueKey { job_type: job_type.to_owned(), tenant_ids: vec!["<default>".to_owned()] }
+}
+
+fn poll(max_jobs: i32, wait: Wait) -> NewPoll {
+    NewPoll { queue: queue("t"), terms: 0, max_jobs, wait }
+}
+
+fn partitions(count: u16) -> Vec<PartitionId> {
+    (1..=count).map(PartitionId).collect()
+}
+
+/// A question on its way, and its answer once the broker gave it.
+struct Question {
+    ask: AskId,
+    partition: PartitionId,
+    max_jobs: i32,
+    answer: Option<Answer>,
+}
+
+/// Brokers, network and clients around a scheduler.
+struct World {
+    polls: LongPolls,
+    now: Millis,
+    jobs: BTreeMap<PartitionId, usize>,
+    questions: Vec<Question>,
+    notifications: usize,
+    /// Jobs on their way to a client.
+    deliveries: Vec<(PollId, usize)>,
+    waiting: BTreeSet<PollId>,
+    created: usize,
+    received: usize,
+}
+
+impl World {
+    fn new(partitions_count: u16) -> Self {
+        let mut polls = LongPolls::new(settings());
+        polls.set_partitions(partitions(partitions_count), Millis(0), &mut Vec::new());
+        Self {
+            polls,
+            now: Millis(0),
+            jobs: partitions(partitions_count).into_iter().map(|p| (p, 0)).collect(),
+            questions: Vec::new(),
+            notifications: 0,
+            deliveries: Vec::new(),
+            waiting: BTreeSet::new(),
+            created: 0,
+            received: 0,
+        }
+    }
+
+    fn apply(&mut self, out: Vec<Output>) {
+        for output in out {
+            match output {
+                Output::Ask { ask, poll, partition, max_jobs } => {
+                    assert!(max_jobs > 0 && self.waiting.contains(&poll));
+                    self.questions.push(Question { ask, partition, max_jobs, answer: None });
+                }
+                Output::Complete { poll } | Output::Exhausted { poll } => {
+                    assert!(self.waiting.remove(&poll), "ended twice");
+                }
+            }
+        }
+        self.polls.assert_no_lost_wake_up(self.now);
+    }
+
+    fn arrive(&mut self, max_jobs: i32, wait: Wait) {
+        let mut out = Vec::new();
+        let id = self.polls.arrive(poll(max_jobs, wait), self.now, &mut out).unwrap();
+        self.waiting.insert(id);
+        self.apply(out);
+    }
+
+    fn create_job(&mut self, partition: PartitionId) {
+        *self.jobs.get_mut(&partition).unwrap() += 1;
+        self.created += 1;
+        self.notifications += 1;
+    }
+
+    /// The broker works on a question.
+    fn process(&mut self, index: usize) {
+        let question = &mut self.questions[index];
+        if question.answer.is_some() {
+            return;
+        }
+        let available = self.jobs.get_mut(&question.partition).unwrap();
+        let count = (*available).min(usize::try_from(question.max_jobs).unwrap());
+        *available -= count;
+        question.answer = Some(Answer::Jobs { count, truncated: false });
+    }
+
+    /// The answer reaches the gateway.
+    fn answer(&mut self, index: usize) {
+        self.process(index);
+        let question = self.questions.swap_remove(index);
+        let answer = question.answer.unwrap();
+        let Answer::Jobs { count, .. } = answer else { unreachable!() };
+        let mut out = Vec::new();
+        let to = self.polls.answered(question.ask, answer, self.now, &mut out);
+        assert!(to.count <= count);
+        if let Some(poll) = to.to {
+            assert!(self.waiting.contains(&poll));
+            self.deliveries.push((poll, to.count));
+        }
+        self.apply(out);
+        for _ in to.count..count {
+            // Given back: available again, and announced.
+            self.created -= 1;
+            self.create_job(question.partition);
+        }
+    }
+
+    fn notify(&mut self) {
+        self.notifications -= 1;
+        let mut out = Vec::new();
+        self.polls.notified("t", self.now, &mut out);
+        self.apply(out);
+    }
+
+    fn deliver(&mut self, index: usize) {
+        let (poll, count) = self.deliveries.swap_remove(index);
+        let mut out = Vec::new();
+        self.received += count;
+        self.polls.delivered(poll, count, self.now, &mut out);
+        self.apply(out);
+    }
+
+    /// A client goes away. One that is just being given jobs gives them back.
+    fn cancel(&mut self, poll: PollId) {
+        self.waiting.remove(&poll);
+        let mut out = Vec::new();
+        self.polls.cancel(poll, self.now, &mut out);
+        let (gone, stay) = self.deliveries.iter().partition(|(to, _)| *to == poll);
+        self.deliveries = stay;
+        self.apply(out);
+        let gone: Vec<(PollId, usize)> = gone;
+        for (_, count) in gone {
+            for _ in 0..count {
+                self.created -= 1;
+                self.create_job(PartitionId(1));
+            }
+        }
+    }
+
+    fn random_step(&mut self, rng: &mut StdRng) {
+        self.now = self.now + Millis(rng.random_range(0..3));
+        let any = |rng: &mut StdRng, len: usize| rng.random_range(0..len);
+        match rng.random_range(0..8) {
+            0 => self.arrive(rng.random_range(0..4), Wait::For(NEVER)),
+            1 => self.arrive(rng.random_range(1..4), Wait::Never),
+            2 => {
+                let partition = u16::try_from(any(rng, self.jobs.len()) + 1).unwrap();
+                self.create_job(PartitionId(partition));
+            }
+            3 if self.notifications > 0 => self.notify(),
+            4 if !self.questions.is_empty() => self.process(any(rng, self.questions.len())),
+            5 if !self.questions.is_empty() => self.answer(any(rng, self.questions.len())),
+            6 if !self.deliveries.is_empty() => self.deliver(any(rng, self.deliveries.len())),
+            7 if !self.waiting.is_empty() && rng.random_bool(0.2) => {
+                let at = any(rng, self.waiting.len());
+                self.cancel(self.waiting.iter().copied().nth(at).unwrap());
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets everything that is on its way arrive. Time stands still: no timer and no probe helps.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if !self.questions.is_empty() {
+                self.answer(0);
+            } else if !self.deliveries.is_empty() {
+                self.deliver(0);
+            } else if self.notifications > 0 {
+                self.notify();
+            } else {
+                return;
+            }
+        }
+        panic!("the scheduler never comes to rest");
+    }
+}
+
+/// How many schedules are tried; `BEEGATE_SCHEDULES` sets another number.
+fn schedules() -> u64 {
+    std::env::var("BEEGATE_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000)
+}
+
+#[test]
+fn no_schedule_loses_a_wake_up() {
+    for seed in 0..schedules() {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = World::new(rng.random_range(1..4));
+        for _ in 0..rng.random_range(5..40) {
+            world.random_step(&mut rng);
+        }
+        world.settle();
+        let jobs: usize = world.jobs.values().sum();
+        assert_eq!(world.polls.asking(), 0, "seed {seed}");
+        assert!(jobs == 0 || world.polls.takers() == 0, "seed {seed}: {jobs} jobs beside polls");
+        assert_eq!(world.created, world.received + jobs, "seed {seed}: jobs got lost");
+    }
+}
+
+fn outputs(run: impl FnOnce(&mut Vec<Output>)) -> Vec<Output> {
+    let mut out = Vec::new();
+    run(&mut out);
+    out
+}
+
+/// A scheduler with this many partitions and a probe interval of 10 s.
+fn scheduler(count: u16) -> LongPolls {
+    let settings = Settings { probe_interval: Millis(10_000), polls_per_queue: 3 };
+    let mut polls = LongPolls::new(settings);
+    polls.set_partitions(partitions(count), Millis(0), &mut Vec::new());
+    polls
+}
+
+const NO_JOBS: Answer = Answer::Jobs { count: 0, truncated: false };
+
+fn arrive(polls: &mut LongPolls, max_jobs: i32, wait: Wait, now: i64) -> (PollId, Vec<Output>) {
+    let mut out = Vec::new();
+    let id = polls.arrive(poll(max_jobs, wait), Millis(now), &mut out).unwrap();
+    (id, out)
+}
+
+/// Answers every question with "no jobs" until no more is asked; returns how many there were.
+fn answer_all_empty(polls: &mut LongPolls, mut out: Vec<Output>, now: i64) -> usize {
+    let mut asked = 0;
+    while let Some(Output::Ask { ask, .. }) = out.pop() {
+        asked += 1;
+        polls.answered(ask, NO_JOBS, Millis(now), &mut out);
+    }
+    asked
+}
+
+#[test]
+fn a_pass_asks_every_partition_once_and_then_the_clock_starts() {
+    let mut polls = scheduler(3);
+    let (id, out) = arrive(&mut polls, 5, Wait::For(Millis(700)), 0);
+    assert_eq!(out.len(), 1, "one partition after the other");
+    assert_eq!(answer_all_empty(&mut polls, out, 40), 3);
+    assert_eq!(polls.next_deadline(), Some(Millis(740)));
+    let end = outputs(|out| polls.on_time(Millis(740), out));
+    assert_eq!(end, [Output::Complete { poll: id }]);
+    assert!(polls.is_empty());
+}
+
+#[test]
+fn without_waiting_one_pass_is_all() {
+    let mut polls = scheduler(1);
+    let (id, out) = arrive(&mut polls, 5, Wait::Never, 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let end = outputs(|out| {
+        polls.answered(ask, NO_JOBS, Millis(1), out);
+    });
+    assert_eq!(end, [Output::Complete { poll: id }]);
+}
+
+#[test]
+fn a_poll_for_no_jobs_never_asks() {
+    let mut polls = scheduler(3);
+    let (id, out) = arrive(&mut polls, 0, Wait::Never, 0);
+    assert_eq!(out, [Output::Complete { poll: id }]);
+    let (id, out) = arrive(&mut polls, -1, Wait::For(Millis(600)), 0);
+    assert_eq!(out, []);
+    assert_eq!(outputs(|out| polls.notified("t", Millis(1), out)), []);
+    let end = outputs(|out| polls.on_time(Millis(600), out));
+    assert_eq!(end, [Output::Complete { poll: id }]);
+}
+
+#[test]
+fn waiting_polls_share_what_one_of_them_learns() {
+    let mut polls = scheduler(3);
+    let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(60_000)), 0);
+    assert_eq!(answer_all_empty(&mut polls, out, 1), 3);
+    for _ in 0..2 {
+        assert_eq!(arrive(&mut polls, 1, Wait::For(Millis(60_000)), 2).1, []);
+    }
+    // A notification makes every partition worth one question, not one per poll.
+    let out = outputs(|out| polls.notified("t", Millis(3), out));
+    assert_eq!(out.len(), 3);
+    assert_eq!(answer_all_empty(&mut polls, out, 4), 3);
+    // So does the probe interval.
+    let out = outputs(|out| polls.on_time(Millis(10_003), out));
+    assert_eq!(answer_all_empty(&mut polls, out, 10_004), 3);
+}
+
+#[test]
+fn the_oldest_waiting_poll_gets_the_first_job() {
+    let mut polls = scheduler(1);
+    let (oldest, out) = arrive(&mut polls, 1, Wait::For(NEVER), 0);
+    answer_all_empty(&mut polls, out, 0);
+    let (next, _) = arrive(&mut polls, 1, Wait::For(NEVER), 1);
+    let out = outputs(|out| polls.notified("t", Millis(2), out));
+    let [Output::Ask { ask, poll, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(poll, oldest);
+    let mut out = Vec::new();
+    let jobs = Answer::Jobs { count: 1, truncated: false };
+    let to = polls.answered(ask, jobs, Millis(3), &mut out);
+    assert_eq!(to, Disposition { to: Some(oldest), count: 1 });
+    // The partition may have more: the next poll asks without another notification.
+    assert!(matches!(out[..], [Output::Ask { poll, .. }] if poll == next), "{out:?}");
+    let end = outputs(|out| polls.delivered(oldest, 1, Millis(4), out));
+    assert_eq!(end, [Output::Complete { poll: oldest }]);
+}
+
+#[test]
+fn a_notification_during_the_question_outlives_its_empty_answer() {
+    let mut polls = scheduler(1);
+    let (_, out) = arrive(&mut polls, 1, Wait::For(NEVER), 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(outputs(|out| polls.notified("t", Millis(1), out)), []);
+    let out = outputs(|out| {
+        polls.answered(ask, NO_JOBS, Millis(2), out);
+    });
+    assert!(matches!(out[..], [Output::Ask { .. }]), "{out:?}");
+}
+
+#[test]
+fn overload_fails_a_poll_that_does_not_wait_and_pauses_one_that_does() {
+    let exhausted = Answer::Failed { exhausted: true };
+    let mut polls = scheduler(1);
+    let (id, out) = arrive(&mut polls, 1, Wait::Never, 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let end = outputs(|out| {
+        polls.answered(ask, exhausted, Millis(0), out);
+    });
+    assert_eq!(end, [Output::Exhausted { poll: id }]);
+
+    let mut polls = scheduler(1);
+    let (id, out) = arrive(&mut polls, 1, Wait::For(Millis(150)), 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(
+        outputs(|out| {
+            polls.answered(ask, exhausted, Millis(0), out);
+        }),
+        []
+    );
+    assert_eq!(polls.next_deadline(), Some(Millis(100)));
+    let out = outputs(|out| polls.on_time(Millis(100), out));
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(
+        outputs(|out| {
+            polls.answered(ask, exhausted, Millis(101), out);
+        }),
+        []
+    );
+    // Its time is up and the partition still overloaded: "no jobs" would be a guess.
+    let end = outputs(|out| polls.on_time(Millis(150), out));
+    assert_eq!(end, [Output::Exhausted { poll: id }]);
+}
+
+#[test]
+fn a_failure_other_than_overload_is_not_told() {
+    let mut polls = scheduler(1);
+    let (id, out) = arrive(&mut polls, 1, Wait::Never, 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let failed = Answer::Failed { exhausted: false };
+    let end = outputs(|out| {
+        polls.answered(ask, failed, Millis(0), out);
+    });
+    assert_eq!(end, [Output::Complete { poll: id }]);
+}
+
+#[test]
+fn late_jobs_go_to_a_poll_on_equal_terms_or_back() {
+    let mut polls = scheduler(1);
+    let (first, out) = arrive(&mut polls, 2, Wait::For(NEVER), 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let mut other = poll(1, Wait::For(NEVER));
+    other.terms = 7;
+    polls.arrive(other, Millis(1), &mut Vec::new()).unwrap();
+    let (heir, _) = arrive(&mut polls, 1, Wait::For(NEVER), 1);
+    polls.cancel(first, Millis(2), &mut Vec::new());
+    let jobs = Answer::Jobs { count: 2, truncated: false };
+    let to = polls.answered(ask, jobs, Millis(3), &mut Vec::new());
+    assert_eq!(to, Disposition { to: Some(heir), count: 1 });
+}
+
+#[test]
+fn a_poll_whose_time_is_up_waits_a_moment_for_its_answer() {
+    let mut polls = scheduler(1);
+    let (id, out) = arrive(&mut polls, 1, Wait::For(Millis(100)), 0);
+    answer_all_empty(&mut polls, out, 0);
+    let out = outputs(|out| polls.notified("t", Millis(90), out));
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(outputs(|out| polls.on_time(Millis(100), out)), []);
+    let jobs = Answer::Jobs { count: 1, truncated: false };
+    let to = polls.answered(ask, jobs, Millis(120), &mut Vec::new());
+    assert_eq!(to.to, Some(id));
+    let end = outputs(|out| polls.delivered(id, 1, Millis(121), out));
+    assert_eq!(end, [Output::Complete { poll: id }]);
+}
+
+#[test]
+fn truncated_answers_are_followed_up_at_the_same_partition() {
+    let mut polls = scheduler(2);
+    let (id, out) = arrive(&mut polls, 10, Wait::Never, 0);
+    let [Output::Ask { ask, partition, .. }] = out[..] else { panic!("{out:?}") };
+    let jobs = Answer::Jobs { count: 4, truncated: true };
+    polls.answered(ask, jobs, Millis(1), &mut Vec::new());
+    let out = outputs(|out| polls.delivered(id, 4, Millis(2), out));
+    assert!(
+        matches!(out[..], [Output::Ask { partition: p, max_jobs: 6, .. }] if p == partition),
+        "{out:?}"
+    );
+}
+
+#[test]
+fn endless_truncation_without_jobs_comes_to_rest() {
+    let mut polls = scheduler(1);
+    let (_, mut out) = arrive(&mut polls, 10, Wait::For(NEVER), 0);
+    let mut asked = 0;
+    while let Some(Output::Ask { ask, .. }) = out.pop() {
+        asked += 1;
+        let answer = Answer::Jobs { count: 0, truncated: true };
+        polls.answered(ask, answer, Millis(0), &mut out);
+        assert!(asked < 10);
+    }
+}
+
+#[test]
+fn a_partition_that_gets_a_leader_is_asked() {
+    let mut polls = scheduler(0);
+    let (_, out) = arrive(&mut polls, 1, Wait::For(NEVER), 0);
+    assert_eq!(out, []);
+    let out = outputs(|out| polls.set_partitions(partitions(1), Millis(5), out));
+    assert!(matches!(out[..], [Output::Ask { .. }]), "{out:?}");
+}
+
+#[test]
+fn jobs_found_without_notification_make_new_polls_ask_for_themselves() {
+    let mut polls = scheduler(1);
+    let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 0);
+    answer_all_empty(&mut polls, out, 0);
+    let out = outputs(|out| polls.on_time(Millis(10_000), out));
+    let [Output::Ask { ask, poll, .. }] = out[..] else { panic!("{out:?}") };
+    let jobs = Answer::Jobs { count: 1, truncated: false };
+    polls.answered(ask, jobs, Millis(10_001), &mut Vec::new());
+    polls.delivered(poll, 1, Millis(10_001), &mut Vec::new());
+    let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_002);
+    assert_eq!(answer_all_empty(&mut polls, out, 10_002), 1);
+    let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_003);
+    assert_eq!(answer_all_empty(&mut polls, out, 10_003), 1, "although it was empty just now");
+}
+
+#[test]
+fn queues_are_bounded_and_forgotten() {
+    let mut polls = scheduler(1);
+    for _ in 0..3 {
+        arrive(&mut polls, 1, Wait::For(Millis(10)), 0);
+    }
+    let full = polls.arrive(poll(1, Wait::Never), Millis(0), &mut Vec::new());
+    assert_eq!(full, Err(TooManyPolls(3)));
+    // The first has its question under way; the others wait for what it learns.
+    let ends = outputs(|out| polls.on_time(Millis(10), out));
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert_eq!(polls.queues(), 1);
+
+    let mut polls = scheduler(1);
+    let (_, out) = arrive(&mut polls, 1, Wait::Never, 0);
+    answer_all_empty(&mut polls, out, 5);
+    assert_eq!(polls.queues(), 1, "kept for what it knows");
+    assert_eq!(polls.next_deadline(), Some(Millis(10_005)));
+    assert_eq!(outputs(|out| polls.on_time(Millis(10_005), out)), []);
+    assert_eq!(polls.queues(), 0);
+}
+
+proptest! {
+    #[test]
+    fn the_same_inputs_give_the_same_outputs(seed in any::<u64>()) {
+        let run = || {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut world = World::new(2);
+            for _ in 0..30 {
+                world.random_step(&mut rng);
+            }
+            (world.questions.len(), world.received, world.polls.len())
+        };
+        prop_assert_eq!(run(), run());
+    }
+}
