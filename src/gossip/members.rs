@@ -133,7 +133,6 @@ impl Members {
         if source == Source::FirstHand {
             self.heard(now, &id);
         }
-        self.check();
     }
 
     fn fits(&self, properties: &Properties) -> bool {
@@ -291,10 +290,9 @@ impl Members {
             }
         }
         self.dead.retain(|_, grave| now - grave.since <= forget_dead_after);
-        self.check();
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         debug_assert!(self.known.len() <= self.limits.members_max);
         debug_assert!(self.dead.len() <= self.limits.members_max);
         debug_assert!(self.known.iter().all(|(id, known)| {

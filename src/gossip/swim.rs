@@ -72,7 +72,7 @@ impl Swim {
             syncing: false,
             next_gossip: now + config.gossip_interval,
             next_probe: now,
-            next_sync: now + config.sync_interval,
+            next_sync: now + config.probe_interval,
             conflict: None,
             outputs: VecDeque::new(),
             config,
@@ -136,6 +136,7 @@ impl Swim {
         self.publish_events(now);
         self.run_timers(now);
         self.publish_events(now);
+        self.members.check();
         debug_assert!(self.poll_timeout() > now, "a timer that is due was not served");
     }
 
@@ -413,7 +414,10 @@ impl Swim {
 
     fn end_sync(&mut self, now: Millis) {
         self.syncing = false;
-        self.next_sync = now + self.config.sync_interval;
+        // Who just started asks more often: it knows least, and is known least.
+        let young = now - self.own.timestamp < self.config.sync_interval;
+        let pause = if young { self.config.probe_interval } else { self.config.sync_interval };
+        self.next_sync = now + pause;
     }
 
     // ---- gossip ----
