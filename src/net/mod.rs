@@ -33,6 +33,6 @@ pub use endpoint::{Endpoint, EndpointOptions};
 pub use handlers::{Answer, Handler, Handlers, Message, Responder};
 pub use keep_alive::{HEARTBEAT_SUBJECT, KeepAlive};
 pub use listen::{Listener, ServeOptions};
-pub use membership::{Candidate, Members, Membership, MembershipOptions, bind_udp};
+pub use membership::{Candidate, Members, Membership, MembershipOptions, bind};
 pub use messaging::{Messenger, MessengerOptions, RequestError};
 pub use transport::Transport;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Control, Inbound, Members};
+use crate::clock::Clock;
 use crate::gossip::SwimIdentity;
 use crate::gossip::{Event, Input, Output, ReplyToken, RequestToken, Swim, SwimConfig};
 use crate::model::Millis;
@@ -42,30 +43,6 @@ pub(super) struct Driver {
     next_reply: u64,
 }
 
-/// The wall clock at the start, moved on by the monotonic one.
-struct Clock {
-    epoch: Millis,
-    start: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let epoch = Millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-        Self { epoch, start: Instant::now() }
-    }
-
-    fn now(&self) -> Millis {
-        let elapsed = self.start.elapsed().as_millis();
-        self.epoch + Millis(i64::try_from(elapsed).unwrap_or(i64::MAX))
-    }
-
-    fn at(&self, time: Millis) -> Instant {
-        let after = u64::try_from((time - self.epoch).0).unwrap_or(0);
-        self.start + Duration::from_millis(after)
-    }
-}
-
 /// What the driver does outputs with.
 struct Reach {
     messenger: Messenger,
@@ -80,7 +57,7 @@ impl Driver {
         contact_points: Vec<Address>,
         seed: u64,
     ) -> Self {
-        let clock = Clock::start();
+        let clock = Clock::system();
         let swim = Swim::new(config, identity, contact_points, seed, clock.now());
         Self { swim, clock, waiting: HashMap::new(), next_reply: 1 }
     }
@@ -101,7 +78,7 @@ impl Driver {
         let mut published = Instant::now();
         members.store(Arc::new(self.snapshot()));
         loop {
-            let due = self.clock.at(self.swim.poll_timeout());
+            let due = self.clock.until(self.swim.poll_timeout());
             let input = tokio::select! {
                 change = control.recv() => match change {
                     None => return,
@@ -126,7 +103,7 @@ impl Driver {
                         continue;
                     }
                 },
-                () = tokio::time::sleep_until(due) => Input::Tick,
+                () = tokio::time::sleep(due) => Input::Tick,
             };
             self.swim.handle(self.clock.now(), input);
             let news = self.emit(&reach);

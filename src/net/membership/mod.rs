@@ -14,7 +14,6 @@ mod driver;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -22,16 +21,20 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::handlers::{Handlers, Message, Responder};
+use super::listen::Listener;
 use super::messaging::Messenger;
-use crate::gossip::{Counters, Event, KnownMember, SwimConfig, SwimIdentity};
-use crate::model::MemberId;
+use crate::clock::whole_millis;
+use crate::config;
+use crate::gossip::{Counters, Event, KnownMember, Limits, SwimConfig, SwimIdentity};
+use crate::model::{MemberId, Millis};
 use crate::wire::address::Address;
-use crate::wire::swim::{Member, PROBE_REQUEST_SUBJECT, PROBE_SUBJECT, Properties, SYNC_SUBJECT};
-use crate::wire::swim::{Request, RequestKind, Version};
+use crate::wire::swim::{Member, Properties, Request, RequestKind, Version};
 use driver::Driver;
 
 /// Requests of peers that wait for the driver.
 const INBOUND_MAX: usize = 1024;
+/// Free TCP ports to try until one is free for UDP, too.
+const EPHEMERAL_ATTEMPTS: usize = 16;
 
 /// How to take part.
 #[derive(Clone, Debug)]
@@ -189,10 +192,42 @@ impl Membership {
     }
 }
 
-/// Binds the UDP socket for gossip next to a TCP listener.
+/// Binds a listener and, on the same port, the UDP socket for gossip. Port 0 takes one that is free
+/// for both.
 ///
 /// # Errors
-/// The port is taken.
-pub async fn bind_udp(tcp: SocketAddr) -> std::io::Result<UdpSocket> {
-    UdpSocket::bind(tcp).await
+/// The port is taken, or the host has no address.
+pub async fn bind(host: &str, port: u16) -> std::io::Result<(Listener, UdpSocket)> {
+    let mut attempts = if port == 0 { EPHEMERAL_ATTEMPTS } else { 1 };
+    loop {
+        let listener = Listener::bind(host, port).await?;
+        attempts -= 1;
+        match UdpSocket::bind(listener.local_addr()?).await {
+            Ok(udp) => return Ok((listener, udp)),
+            Err(error) if attempts == 0 => return Err(error),
+            // The free TCP port is taken for UDP: try another.
+            Err(_) => {}
+        }
+    }
+}
+
+impl From<(&config::Membership, usize)> for SwimConfig {
+    /// The configured timers, and at most this many members.
+    fn from((config, members_max): (&config::Membership, usize)) -> Self {
+        let millis = |duration| Millis(whole_millis(duration));
+        Self {
+            gossip_interval: millis(config.gossip_interval),
+            gossip_fanout: config.gossip_fanout,
+            probe_interval: millis(config.probe_interval),
+            probe_timeout: millis(config.probe_timeout),
+            suspect_probes: config.suspect_probes,
+            failure_timeout: millis(config.failure_timeout),
+            sync_interval: millis(config.sync_interval),
+            broadcast_updates: config.broadcast_updates,
+            broadcast_disputes: config.broadcast_disputes,
+            notify_suspect: config.notify_suspect,
+            limits: Limits { members_max, ..Limits::default() },
+            ..Self::default()
+        }
+    }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::model::{MemberState, Millis};
-use crate::net::{Endpoint, EndpointOptions, Listener, MessengerOptions, ServeOptions};
+use crate::model::MemberState;
+use crate::net::{Endpoint, EndpointOptions, MessengerOptions, ServeOptions};
 use crate::wire::swim::{Datagram, GOSSIP_SUBJECT};
+use crate::wire::swim::{PROBE_REQUEST_SUBJECT, PROBE_SUBJECT, SYNC_SUBJECT};
 
 struct Node {
     membership: Membership,
@@ -24,10 +25,8 @@ impl Drop for Node {
 }
 
 async fn start(id: &str, contact_points: Vec<Address>) -> Node {
-    let listener = Listener::bind("127.0.0.1", 0).await.unwrap();
-    let tcp = listener.local_addr().unwrap();
-    let udp = bind_udp(tcp).await.unwrap();
-    let address = Address::new("127.0.0.1", tcp.port());
+    let (listener, udp) = bind("127.0.0.1", 0).await.unwrap();
+    let address = Address::new("127.0.0.1", udp.local_addr().unwrap().port());
     let endpoint = Endpoint::new(
         "zeebe-cluster",
         address.clone(),
