@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod histogram;
 pub mod http;
+pub mod requests;
 pub mod text;
 
 pub use histogram::Histogram;
+pub use requests::RequestMetrics;
 pub use text::{Exposition, Kind};
 
 /// Something that can tell its numbers.

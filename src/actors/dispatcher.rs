@@ -1,0 +1,320 @@
+//! Sends each command to the leader of its partition, and decides what follows a failure.
+//!
+//! Session → **dispatcher** → leader connection. Reads the cluster view, never waits. Commands
+//! between two attempts rest in one queue with one timer. Rules: [`routing`](crate::routing).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use serde_json::{Value, json};
+
+use super::admission::Budget;
+use super::cell::Observe;
+use super::leader::{self, LeaderConnection, Links, Transmit};
+use super::mailbox::{Mail, Mailbox};
+use super::shared::Shared;
+use super::ticket::Ticket;
+use super::{DISPATCHER, supervise};
+use crate::clock::iso_duration;
+use crate::error::GatewayError;
+use crate::model::{Millis, PartitionId};
+use crate::routing::{Next, RetryQueue, Router, Turn};
+
+/// Kind of this actor.
+pub const KIND: &str = "dispatcher";
+
+/// How often commands that nobody waits for any more are cleared out of the queue.
+const SWEEP: Millis = Millis(1_000);
+
+/// A command whose partition is to be chosen.
+#[derive(Debug)]
+pub struct Dispatch(pub Ticket);
+
+/// A command that came back from a leader connection, because another attempt may follow.
+#[derive(Debug)]
+pub struct Bounced {
+    /// The command.
+    pub ticket: Ticket,
+    /// Why this attempt failed.
+    pub error: GatewayError,
+}
+
+/// A new cluster view was published.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewChanged;
+
+/// One partition's connection and limit. They outlive restarts of the dispatcher.
+#[derive(Clone, Debug)]
+struct Lane {
+    leader: Mailbox<LeaderConnection>,
+    budget: Budget,
+}
+
+/// What outlives restarts of the dispatcher.
+#[derive(Clone)]
+struct Parts {
+    mailbox: Mailbox<Dispatcher>,
+    shared: Shared,
+    links: Links,
+    lanes: Arc<Mutex<BTreeMap<PartitionId, Lane>>>,
+    gauges: Arc<Gauges>,
+}
+
+#[derive(Debug, Default)]
+struct Gauges {
+    dispatched: AtomicU64,
+    retried: AtomicU64,
+    moved: AtomicU64,
+    refused: AtomicU64,
+    resting: AtomicU64,
+    shared_picks: AtomicU64,
+    creation_picks: AtomicU64,
+}
+
+impl Observe for Gauges {
+    fn observe(&self) -> Value {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        json!({
+            "dispatched": read(&self.dispatched),
+            "retried_same_partition": read(&self.retried),
+            "moved_to_next_partition": read(&self.moved),
+            "refused": read(&self.refused),
+            "waiting_for_retry": read(&self.resting),
+            "round_robin_picks": read(&self.shared_picks),
+            "creation_picks": read(&self.creation_picks),
+        })
+    }
+}
+
+/// See the module.
+pub struct Dispatcher {
+    parts: Parts,
+    lanes: BTreeMap<PartitionId, Lane>,
+    router: Router,
+    resting: RetryQueue<Ticket>,
+    timer: Option<(Millis, SpawnHandle)>,
+}
+
+/// Starts the dispatcher; it starts the leader connections.
+#[must_use]
+pub fn start(shared: &Shared, links: Links) -> Mailbox<Dispatcher> {
+    let gauges = Arc::new(Gauges::default());
+    let observed: Arc<Gauges> = Arc::clone(&gauges);
+    let cell = shared.register(KIND, &[], observed);
+    let supervision = shared.supervision(DISPATCHER);
+    let (own, lanes) = (shared.clone(), Arc::default());
+    supervise::start(shared.spawner().path(), cell, supervision, move |mailbox| {
+        Dispatcher::new(Parts { mailbox, shared: own, links, lanes, gauges })
+    })
+}
+
+impl Dispatcher {
+    fn new(parts: Parts) -> Self {
+        let lanes = parts.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            parts,
+            lanes,
+            router: Router::default(),
+            resting: RetryQueue::default(),
+            timer: None,
+        }
+    }
+
+    fn choose(&mut self, mut ticket: Ticket, context: &mut Context<Self>) {
+        self.parts.gauges.dispatched.fetch_add(1, Relaxed);
+        let chosen = self.router.choose(ticket.command(), &self.parts.shared.view());
+        match chosen {
+            Ok(choice) => {
+                *ticket.candidates_mut() = choice.candidates;
+                self.transmit(ticket, choice.partition, context);
+            }
+            Err(error) => self.refuse(ticket, error),
+        }
+    }
+
+    /// Sends a command to the partition's leader connection, or lets it wait for a leader.
+    fn transmit(
+        &mut self,
+        mut ticket: Ticket,
+        partition: PartitionId,
+        context: &mut Context<Self>,
+    ) {
+        ticket.route_to(partition);
+        if !self.parts.shared.view().has_leader(partition) {
+            return self.without_leader(ticket, partition, context);
+        }
+        let lane = self.lane(partition).clone();
+        if let Err(error) = ticket.hold_partition(&lane.budget) {
+            return self.after(ticket, error, context);
+        }
+        ticket.held_by(leader::KIND);
+        self.parts.mailbox.cell().sent();
+        lane.leader.send(Transmit(ticket));
+    }
+
+    fn without_leader(
+        &mut self,
+        ticket: Ticket,
+        partition: PartitionId,
+        context: &mut Context<Self>,
+    ) {
+        let error = GatewayError::Connect {
+            detail: format!("no remote address found: partition {partition} has no known leader"),
+        };
+        if ticket.after_failure(&error) == Next::Again {
+            let deadline = ticket.deadline();
+            self.resting.park(ticket, partition, deadline);
+            self.arm(context);
+        } else {
+            self.after(ticket, error, context);
+        }
+    }
+
+    fn after(&mut self, mut ticket: Ticket, error: GatewayError, context: &mut Context<Self>) {
+        match ticket.after_failure(&error) {
+            Next::Answer => self.refuse(ticket, error),
+            Next::Again => {
+                self.parts.gauges.retried.fetch_add(1, Relaxed);
+                let (partition, deadline) = (ticket.partition(), ticket.deadline());
+                let now = self.parts.shared.clock().now();
+                self.resting.delay(ticket, partition, now, deadline);
+                self.arm(context);
+            }
+            Next::NextPartition => {
+                ticket.note_failure(error);
+                let view = self.parts.shared.view_owned();
+                let next = ticket.candidates_mut().as_mut().and_then(|left| left.next(&view));
+                match next {
+                    Some(partition) => {
+                        self.parts.gauges.moved.fetch_add(1, Relaxed);
+                        ticket.start_clock(self.parts.shared.clock().now());
+                        self.transmit(ticket, partition, context);
+                    }
+                    None => ticket.answer_all_failed(),
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, ticket: Ticket, error: GatewayError) {
+        self.parts.gauges.refused.fetch_add(1, Relaxed);
+        // Nobody is told twice: an answer that comes back had nobody waiting for it.
+        let _nobody = ticket.answer(Err(error));
+    }
+
+    fn lane(&mut self, partition: PartitionId) -> &Lane {
+        let parts = &self.parts;
+        self.lanes.entry(partition).or_insert_with(|| {
+            let dispatcher = parts.mailbox.clone();
+            let lane = Lane {
+                leader: leader::start(&parts.shared, &parts.links, dispatcher, partition),
+                budget: parts.shared.admission().partition_budget(),
+            };
+            let mut lanes = parts.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.insert(partition, lane.clone());
+            lane
+        })
+    }
+
+    /// Tries again what waited long enough, and ends what waited too long.
+    fn turn(&mut self, context: &mut Context<Self>) {
+        self.timer = None;
+        let now = self.parts.shared.clock().now();
+        while let Some(turn) = self.resting.take_due(now) {
+            match turn {
+                Turn::Again(ticket) if ticket.is_abandoned() => drop(ticket),
+                Turn::Again(ticket) => {
+                    let partition = ticket.partition();
+                    self.transmit(ticket, partition, context);
+                }
+                Turn::Expired(ticket) => {
+                    let after = iso_duration(ticket.timeout());
+                    let cause = format!("Request timed out after {after}");
+                    self.refuse(ticket, GatewayError::Timeout { cause });
+                }
+            }
+        }
+        self.arm(context);
+    }
+
+    /// Sets the one timer to when the next resting command is due.
+    fn arm(&mut self, context: &mut Context<Self>) {
+        let gauges = &self.parts.gauges;
+        gauges.resting.store(self.resting.len() as u64, Relaxed);
+        let Some(due) = self.resting.next_due() else { return };
+        if let Some((at, handle)) = self.timer {
+            if at <= due {
+                return;
+            }
+            context.cancel_future(handle);
+        }
+        let wait = self.parts.shared.clock().until(due);
+        self.timer = Some((due, context.run_later(wait, Self::turn)));
+    }
+
+    fn sweep(&mut self, context: &mut Context<Self>) {
+        drop(self.resting.take_if(Ticket::is_abandoned));
+        let (shared, creation) = self.router.picks();
+        self.parts.gauges.shared_picks.store(shared, Relaxed);
+        self.parts.gauges.creation_picks.store(creation, Relaxed);
+        self.arm(context);
+    }
+
+    fn follow_view(&mut self, context: &mut Context<Self>) {
+        let view = self.parts.shared.view_owned();
+        for partition in &view.partitions {
+            self.lane(partition.id);
+        }
+        for lane in self.lanes.values() {
+            lane.leader.send(ViewChanged);
+        }
+        for ticket in self.resting.wake(|partition| view.has_leader(partition)) {
+            let partition = ticket.partition();
+            self.transmit(ticket, partition, context);
+        }
+    }
+}
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let every = std::time::Duration::from_millis(SWEEP.0.unsigned_abs());
+        context.run_interval(every, Self::sweep);
+        self.follow_view(context);
+    }
+}
+
+impl Supervised for Dispatcher {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        *self = Self::new(self.parts.clone());
+    }
+}
+
+impl Handler<Mail<Dispatch>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Dispatch>, context: &mut Self::Context) {
+        self.choose(mail.open().0, context);
+    }
+}
+
+impl Handler<Mail<Bounced>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Bounced>, context: &mut Self::Context) {
+        let Bounced { ticket, error } = mail.open();
+        self.after(ticket, error, context);
+    }
+}
+
+impl Handler<Mail<ViewChanged>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<ViewChanged>, context: &mut Self::Context) {
+        let ViewChanged = mail.open();
+        self.follow_view(context);
+    }
+}

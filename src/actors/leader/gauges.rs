@@ -1,0 +1,56 @@
+//! Figures of a leader connection that are read without asking it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+
+use crate::actors::cell::Observe;
+
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    /// State of the connection, published on every change.
+    pub connection: ArcSwap<Value>,
+    pub in_flight: AtomicU64,
+    pub pending: AtomicU64,
+    pub orphans: AtomicU64,
+    pub sent: AtomicU64,
+    pub bursts: AtomicU64,
+    pub received: AtomicU64,
+    pub timeouts: AtomicU64,
+    pub late: AtomicU64,
+    pub unknown: AtomicU64,
+    pub connects: AtomicU64,
+    pub losses: AtomicU64,
+    latency_us: AtomicU64,
+}
+
+impl Gauges {
+    /// Moves the average latency a sixteenth towards this attempt's, given in milliseconds.
+    pub fn took(&self, millis: u64) {
+        let (old, new) = (self.latency_us.load(Relaxed), millis.saturating_mul(1000));
+        let moved = old - old / 16 + new / 16;
+        self.latency_us.store(moved, Relaxed);
+    }
+}
+
+impl Observe for Gauges {
+    fn observe(&self) -> Value {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        json!({
+            "connection": Value::clone(&self.connection.load()),
+            "in_flight": read(&self.in_flight),
+            "waiting_for_connection": read(&self.pending),
+            "given_up": read(&self.orphans),
+            "sent": read(&self.sent),
+            "bursts": read(&self.bursts),
+            "received": read(&self.received),
+            "timeouts": read(&self.timeouts),
+            "late_replies": read(&self.late),
+            "unknown_replies": read(&self.unknown),
+            "connects": read(&self.connects),
+            "losses": read(&self.losses),
+            "latency_ms": read(&self.latency_us) as f64 / 1000.0,
+        })
+    }
+}
