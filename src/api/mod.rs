@@ -1,5 +1,6 @@
 //! The surfaces of the gateway: each translates its protocol into commands for the actors' door.
 
+pub mod admin;
 pub mod grpc;
 pub mod http;
 

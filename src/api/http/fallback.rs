@@ -9,7 +9,7 @@ use super::media::{ErrorForm, error_form};
 
 /// Why no endpoint was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Miss {
+pub(in crate::api) enum Miss {
     /// No such path.
     NotFound,
     /// The path exists, but not with this method.
@@ -40,7 +40,7 @@ impl Miss {
     }
 
     /// The response.
-    pub(crate) fn response(&self, request: &HttpRequest) -> HttpResponse {
+    pub(in crate::api) fn response(&self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
         match self {
             Self::NotFound => {}

@@ -21,7 +21,7 @@ mod jobs_body;
 mod json;
 mod media;
 mod multipart;
-mod problem;
+pub(in crate::api) mod problem;
 mod router;
 mod tenant;
 mod v2;
@@ -35,6 +35,7 @@ use actix_web::dev::Server;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 
+pub(in crate::api) use fallback::Miss;
 pub use frontend::endpoints;
 
 use crate::actors::gateway::Gateway;

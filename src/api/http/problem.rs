@@ -12,7 +12,7 @@ use crate::wire::msgpack::json::JsonError;
 
 /// A failed request, before it is known which path it was for (rest-v2 §3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(in crate::api) struct Problem {
     status: StatusCode,
     title: Cow<'static, str>,
     detail: Cow<'static, str>,
@@ -25,7 +25,7 @@ const BAD_REQUEST: &str = "Bad Request";
 
 impl Problem {
     /// A problem of this status.
-    pub(super) fn new(
+    pub(in crate::api) fn new(
         status: StatusCode,
         title: impl Into<Cow<'static, str>>,
         detail: impl Into<Cow<'static, str>>,
@@ -61,7 +61,7 @@ impl Problem {
     }
 
     /// The response; `path` is the request's path without its query.
-    pub(super) fn response(&self, path: &str) -> HttpResponse {
+    pub(in crate::api) fn response(&self, path: &str) -> HttpResponse {
         let mut body = String::with_capacity(128);
         let written = object(&mut body, |o| {
             o.text("type", "about:blank");
