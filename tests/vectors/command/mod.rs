@@ -1,8 +1,11 @@
 //! Command API: SBE messages, records, authorization, JSON conversion.
 
 mod conversion;
+mod damage;
 mod exchanges;
 mod generated;
+mod literal;
+mod properties;
 mod stream;
 mod values;
 
@@ -87,4 +90,10 @@ fn every_vector_is_used() {
         .filter(|file| !file.contains("jobs-available"))
         .collect();
     assert!(unused.is_empty(), "vectors no test reads: {unused:?}");
+    let of_streams = std::fs::read_dir(support::area("cluster")).expect("the area exists");
+    for entry in of_streams {
+        let name = entry.expect("readable").file_name().into_string().expect("plain name");
+        let read = !name.starts_with("stream-") || sources.contains(&format!("\"{name}\""));
+        assert!(read, "no test reads {name} of the cluster area");
+    }
 }
