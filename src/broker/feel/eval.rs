@@ -19,6 +19,9 @@ use super::value::{Context, RangeValue, Value};
 const MAX_STEPS: usize = 1_000_000;
 /// Most list items and bytes of text produced by one expression; four times the message limit.
 const MAX_UNITS: usize = 16 * 1024 * 1024;
+const UNITS: &str = "items and bytes";
+/// Deepest nesting of a value that is built.
+const MAX_DEPTH: usize = 200;
 /// Most warnings kept; the first ones explain the rest.
 const MAX_WARNINGS: usize = 16;
 
@@ -134,9 +137,32 @@ impl Evaluator<'_> {
     pub fn spend(&mut self, units: usize) -> Result<()> {
         self.units = self.units.saturating_add(units);
         if self.units > MAX_UNITS {
-            return Err(FeelError::Exhausted { limit: MAX_UNITS, unit: "items and bytes" });
+            return Err(FeelError::Exhausted { limit: MAX_UNITS, unit: UNITS });
         }
         Ok(())
+    }
+
+    /// Pays for a value that holds others, part by part: sharing would otherwise let a short
+    /// expression build a value that fills the memory when it is written out.
+    fn admit(&mut self, value: Value) -> Result<Value> {
+        if value.is_container() {
+            self.weigh(&value)?;
+        }
+        Ok(value)
+    }
+
+    /// Pays for every part of a value.
+    pub fn weigh(&mut self, value: &Value) -> Result<()> {
+        let mut left = MAX_UNITS.saturating_sub(self.units);
+        let depth = value.measure(&mut left);
+        self.units = MAX_UNITS - left;
+        match depth {
+            None => Err(FeelError::Exhausted { limit: MAX_UNITS, unit: UNITS }),
+            Some(depth) if depth > MAX_DEPTH => {
+                Err(FeelError::Exhausted { limit: MAX_DEPTH, unit: "levels of nesting" })
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Evaluates a node. Each arm is a call, so that the frame of this function stays small.
@@ -283,7 +309,7 @@ impl Evaluator<'_> {
         for item in items {
             out.push(self.eval(item)?);
         }
-        Ok(Value::list(out))
+        self.admit(Value::list(out))
     }
 
     /// Later entries see the earlier ones.
@@ -294,6 +320,10 @@ impl Evaluator<'_> {
         for (key, expr) in entries {
             match self.eval(expr) {
                 Ok(value) => {
+                    if let Err(error) = self.weigh(&value) {
+                        outcome = Err(error);
+                        break;
+                    }
                     if let Some(Local::Entries(done)) = self.locals.last_mut() {
                         Arc::make_mut(done).insert(key.clone(), value);
                     }
@@ -307,7 +337,7 @@ impl Evaluator<'_> {
         let done = self.locals.pop();
         outcome?;
         match done {
-            Some(Local::Entries(done)) => Ok(Value::Context(done)),
+            Some(Local::Entries(done)) => self.admit(Value::Context(done)),
             _ => Ok(Value::Null),
         }
     }
@@ -317,7 +347,7 @@ impl Evaluator<'_> {
         let high = self.eval(&range.high)?;
         let (low_closed, high_closed) = (range.low_closed, range.high_closed);
         let range = RangeValue { low, low_closed, high, high_closed };
-        Ok(Value::Range(Arc::new(range)))
+        self.admit(Value::Range(Arc::new(range)))
     }
 
     fn negate(&mut self, inner: &Expr) -> Result<Value> {
@@ -342,6 +372,9 @@ impl Evaluator<'_> {
     pub fn binary(&mut self, op: BinaryOp, left: &Value, right: &Value) -> Result<Value> {
         if let (BinaryOp::Add, Value::String(a), Value::String(b)) = (op, left, right) {
             self.spend(a.len() + b.len())?;
+        }
+        if op.compares() && left.is_container() {
+            self.weigh(left)?;
         }
         if let Some(value) = arith::apply(op, left, right) {
             return Ok(value);
@@ -436,7 +469,7 @@ impl Evaluator<'_> {
         let complete = self.each(bindings, &mut |this| {
             let partial = Local::Bound("partial".to_owned(), Value::List(out.clone()));
             let value = this.with(partial, |this| this.eval(body))?;
-            this.spend(1)?;
+            this.weigh(&value)?;
             Arc::make_mut(&mut out).push(value);
             Ok(true)
         })?;
@@ -516,10 +549,10 @@ impl Evaluator<'_> {
             values.push(self.eval(argument)?);
         }
         match (builtin.run)(self, &values)? {
-            Some(value) => Ok(value),
+            Some(value) => self.admit(value),
             None => Ok(self.warn(WarningKind::FunctionInvocationFailure, || {
-                let shown: Vec<String> = values.iter().map(ToString::to_string).collect();
-                format!("Failed to invoke function '{}' with ({})", builtin.name, shown.join(", "))
+                let types: Vec<&str> = values.iter().map(Value::type_name).collect();
+                format!("Failed to invoke function '{}' with ({})", builtin.name, types.join(", "))
             })),
         }
     }

@@ -162,6 +162,37 @@ impl Value {
         }
     }
 
+    /// Whether it holds other values.
+    pub(super) fn is_container(&self) -> bool {
+        matches!(self, Value::List(_) | Value::Context(_) | Value::Range(_))
+    }
+
+    /// Takes from `left` what the value would take when written out, parts that are shared each
+    /// time, and answers how deep it is nested. None as soon as nothing is left.
+    pub(super) fn measure(&self, left: &mut usize) -> Option<usize> {
+        let size = if let Value::String(text) = self { 1 + text.len() } else { 1 };
+        *left = left.checked_sub(size)?;
+        let mut inner = 0;
+        match self {
+            Value::List(items) => {
+                for item in items.iter() {
+                    inner = inner.max(item.measure(left)? + 1);
+                }
+            }
+            Value::Context(entries) => {
+                for (key, value) in entries.iter() {
+                    *left = left.checked_sub(key.len())?;
+                    inner = inner.max(value.measure(left)? + 1);
+                }
+            }
+            Value::Range(range) => {
+                inner = range.low.measure(left)?.max(range.high.measure(left)?) + 1;
+            }
+            _ => {}
+        }
+        Some(inner)
+    }
+
     /// Whether both are equal, different types being different.
     pub(super) fn same(&self, other: &Value) -> bool {
         self.equals(other) == Some(true)

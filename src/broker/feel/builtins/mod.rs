@@ -1,6 +1,10 @@
 //! The built-in functions.
 
+mod contexts;
+mod lists;
+mod numbers;
 mod strings;
+mod temporal;
 
 use super::ast::Expr;
 use super::error::FeelError;
@@ -8,7 +12,10 @@ use super::eval::Evaluator;
 use super::value::Value;
 
 /// The body of a function: none where it does not accept its arguments.
-type Run = fn(&mut Evaluator<'_>, &[Value]) -> Result<Option<Value>, FeelError>;
+type Run = fn(&mut Evaluator<'_>, &[Value]) -> Outcome;
+
+/// What a body yields.
+type Outcome = Result<Option<Value>, FeelError>;
 
 /// A built-in function.
 pub(super) struct Builtin {
@@ -20,6 +27,27 @@ pub(super) struct Builtin {
     pub variadic: bool,
     /// Its body.
     pub run: Run,
+}
+
+const fn builtin(
+    name: &'static str,
+    forms: &'static [&'static [&'static str]],
+    run: Run,
+) -> Builtin {
+    Builtin { name, forms, variadic: false, run }
+}
+
+const fn variadic(
+    name: &'static str,
+    forms: &'static [&'static [&'static str]],
+    run: Run,
+) -> Builtin {
+    Builtin { name, forms, variadic: true, run }
+}
+
+/// The text a function is called with first.
+fn text(args: &[Value]) -> Option<&str> {
+    args.first()?.as_str()
 }
 
 impl std::fmt::Debug for Builtin {
@@ -37,7 +65,8 @@ impl PartialEq for Builtin {
 /// Most words in a name: `years and months duration`, `get or else`.
 pub(super) const MAX_WORDS: usize = 5;
 
-const TABLES: [&[Builtin]; 1] = [strings::TABLE];
+const TABLES: [&[Builtin]; 5] =
+    [strings::TABLE, numbers::TABLE, lists::TABLE, contexts::TABLE, temporal::TABLE];
 
 /// The function of this name.
 pub(super) fn find(name: &str) -> Option<&'static Builtin> {
