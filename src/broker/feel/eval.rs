@@ -269,31 +269,29 @@ impl Evaluator<'_> {
             Value::List(items) => items,
             single => Arc::new(vec![single]),
         };
-        // An index is the same for every item, and shows itself on the first.
-        if let Some(index) = self.index(filter, &items)? {
-            return Ok(index);
+        // An index is the same for every item, and shows itself on the first; the outcome for the
+        // first item is kept, because evaluating it twice would double with every nesting.
+        let first = items.first().cloned().unwrap_or(Value::Null);
+        let known = self.with(Local::Item(first), |this| this.eval(filter))?;
+        if let Value::Number(number) = known {
+            let item = number.as_i64().and_then(|index| arith::at(&items, index));
+            return Ok(item.cloned().unwrap_or(Value::Null));
         }
         let mut out = Vec::new();
-        for item in items.iter() {
-            if self.with(Local::Item(item.clone()), |this| this.eval(filter))? == Value::Bool(true)
-            {
+        for (at, item) in items.iter().enumerate() {
+            let holds = match at {
+                0 => known == Value::Bool(true),
+                _ => {
+                    let local = Local::Item(item.clone());
+                    self.with(local, |this| this.eval(filter))? == Value::Bool(true)
+                }
+            };
+            if holds {
                 self.spend(1)?;
                 out.push(item.clone());
             }
         }
         Ok(Value::list(out))
-    }
-
-    /// The item at the index, when the filter is a number.
-    fn index(&mut self, filter: &Expr, items: &[Value]) -> Result<Option<Value>> {
-        let first = items.first().cloned().unwrap_or(Value::Null);
-        let kept = self.warnings.len();
-        let Value::Number(number) = self.with(Local::Item(first), |this| this.eval(filter))? else {
-            self.warnings.truncate(kept);
-            return Ok(None);
-        };
-        let item = number.as_i64().and_then(|index| arith::at(items, index));
-        Ok(Some(item.cloned().unwrap_or(Value::Null)))
     }
 
     fn with<T>(&mut self, local: Local, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {

@@ -287,16 +287,24 @@ impl Parser {
         // `(1..5)` is a range, `(1, 5)` and `(< 1, > 5)` are lists of tests.
         let start = self.pos;
         self.pos += 1;
-        let mut tests = vec![self.test()?];
+        let mut tests = vec![self.inner_test()?];
         if self.is_sign("..") {
             self.pos = start;
             return Ok(vec![self.test()?]);
         }
         while self.take_sign(",") {
-            tests.push(self.test()?);
+            tests.push(self.inner_test()?);
         }
         self.expect_sign(")")?;
         Ok(tests)
+    }
+
+    /// Inside parentheses a test may be a whole condition on `?`.
+    fn inner_test(&mut self) -> Result<Test, FeelError> {
+        match self.comparison_op() {
+            Some(op) => Ok(Test::Compare(op, self.sum()?)),
+            None => Ok(Test::Value(self.expression()?)),
+        }
     }
 
     fn test(&mut self) -> Result<Test, FeelError> {
