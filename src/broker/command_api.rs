@@ -1,5 +1,7 @@
 //! `command-api-P`: from the bytes of a request to the partition's queue (command-api §5.2).
 
+use bytes::Bytes;
+
 use super::authorization::tenants_of;
 use super::engine::{CommandInput, RequestId};
 use super::limits::Limits;
@@ -50,7 +52,7 @@ impl Refusal {
     }
 
     /// As the payload of a reply.
-    pub fn to_bytes(&self) -> bytes::Bytes {
+    pub fn to_bytes(&self) -> Bytes {
         reply::error(self.code, self.message.as_str())
     }
 }
@@ -88,6 +90,8 @@ fn read(message: &Message, limits: &Limits) -> Result<CommandInput, Refusal> {
         key: Key(request.key),
         operation_reference: Some(request.operation_reference).filter(|given| *given != -1),
         tenants,
-        value: request.value,
+        // A copy, because the engine may keep parts of it for long: a view would keep the whole
+        // read buffer of the connection with it.
+        value: Bytes::copy_from_slice(&request.value),
     })
 }

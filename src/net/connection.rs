@@ -16,8 +16,10 @@ use super::transport::Transport;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameDecoder, FrameEncoder, FrameError, Status};
 
-/// Room offered to each read, in bytes.
+/// Room made for reads, in bytes.
 const READ_CHUNK: usize = 16 << 10;
+/// Room that is enough for one more read.
+const READ_ROOM_MIN: usize = 4 << 10;
 /// A write buffer that grew above this is given back once it is empty.
 const WRITE_BUFFER_KEPT: usize = 64 << 10;
 
@@ -78,7 +80,9 @@ impl<R: AsyncRead + Unpin> FramedReader<R> {
             if frames.len() > before {
                 return Ok(frames.len() - before);
             }
-            self.buffer.reserve(READ_CHUNK);
+            if self.buffer.capacity() - self.buffer.len() < READ_ROOM_MIN {
+                self.buffer.reserve(READ_CHUNK);
+            }
             if self.io.read_buf(&mut self.buffer).await? == 0 {
                 return Err(ConnectionError::Closed);
             }
