@@ -10,13 +10,26 @@
 //!              │                    ▲
 //!              └─▶ element/ (BPMN) ─┘ ─▶ Output
 //! ```
+//!
+//! `LIFECYCLE.md` beside this file tells how elements come and go.
 
 mod api;
 mod command;
+mod correlation;
+mod due;
+mod element;
 mod event;
+mod incident;
 mod remote;
+mod scope;
+mod start_event;
 mod state;
+mod step;
+mod streams;
+#[cfg(test)]
+mod tests;
 mod turn;
+mod work;
 
 pub use api::{
     CommandInput, EngineConfig, EngineStats, Input, JobStream, Output, RequestId, Response,
@@ -27,6 +40,7 @@ pub use remote::{PartitionMessage, RemoteCommand, partition_of_correlation_key};
 
 use crate::model::Millis;
 use state::State;
+use streams::Streams;
 use turn::Turn;
 
 /// The engine of one partition.
@@ -34,6 +48,7 @@ use turn::Turn;
 pub struct Engine {
     config: EngineConfig,
     state: State,
+    streams: Streams,
     events: Vec<Event>,
 }
 
@@ -42,35 +57,70 @@ impl Engine {
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
         let state = State::new(config.partition);
-        Self { config, state, events: Vec::new() }
+        Self { config, state, streams: Streams::default(), events: Vec::new() }
     }
 
     /// Processes one input at time `now` and appends what has to be done to `out`.
+    ///
+    /// Deliver [`Output::ToPartition`] before sending the replies after it: then a client that
+    /// deploys and goes on at another partition finds its process there.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let mut turn = Turn::new(&self.config, &mut self.state, &mut self.events, out, now);
+        let Self { config, state, streams, events } = self;
+        let mut turn = Turn::new(config, state, streams, events, out, now);
         match input {
             Input::Command(command) => command::execute(&mut turn, command),
-            Input::FromPartition { .. }
-            | Input::PushFailed { .. }
-            | Input::StreamsChanged { .. }
-            | Input::Tick => {}
+            Input::FromPartition { from, message } => remote::receive(&mut turn, from, message),
+            Input::PushFailed { key } => work::push_failed(&mut turn, key),
+            Input::StreamsChanged { streams } => turn.streams.replace(streams),
+            Input::Tick => {
+                due::fire(&mut turn);
+                turn.resume();
+            }
+        }
+        for _ in 0..turn.config.max_steps {
+            match turn.next_step() {
+                Some(step) => element::run(&mut turn, step),
+                None => break,
+            }
         }
         turn.finish();
-        if !self.config.keep_events {
-            self.events.clear();
-        }
     }
 
-    /// When [`Input::Tick`] is due next; `None` while nothing waits for time to pass.
+    /// When [`Input::Tick`] is due next; `None` while nothing waits for time to pass. May lie in
+    /// the past: then it is due now.
     #[must_use]
     pub fn next_due(&self) -> Option<Millis> {
-        None
+        if !self.state.postponed.is_empty() {
+            return Some(Millis(i64::MIN));
+        }
+        let next = self.state.schedule.next()?;
+        match self.state.pinned_clock {
+            Some(pinned) if next > pinned => None,
+            _ => Some(next),
+        }
     }
 
     /// Counts of what the engine holds.
     #[must_use]
     pub fn observe(&self) -> EngineStats {
-        EngineStats::default()
+        let state = &self.state;
+        let (jobs_activatable, jobs_activated, jobs_failed) = state.jobs.counts();
+        EngineStats {
+            process_definitions: state.definitions.len(),
+            process_instances: state.elements.process_instances(),
+            element_instances: state.elements.len(),
+            jobs_activatable,
+            jobs_activated,
+            jobs_failed,
+            messages: state.messages.len(),
+            message_subscriptions: state.messages.subscription_count(),
+            timers: state.timers.len(),
+            incidents: state.incidents.len(),
+            variables: state.variables.len(),
+            held_requests: state.requests.len() + state.messages.held_requests(),
+            unacknowledged: state.links.unacknowledged_count(),
+            queued_steps: state.postponed.len(),
+        }
     }
 
     /// The events since the last call, in order; empty unless [`EngineConfig::keep_events`].
@@ -79,7 +129,7 @@ impl Engine {
     }
 
     /// Applies an event of an earlier run.
-    pub fn replay(&mut self, event: &Event) {
+    pub fn replay(&mut self, event: Event) {
         self.state.apply(event);
     }
 }

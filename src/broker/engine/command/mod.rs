@@ -3,8 +3,17 @@
 //! A processor reads the record, checks it against the state and either emits the events of its
 //! success or returns a [`Refusal`]; it never does half of its work.
 
+mod cancel;
 mod clock;
+mod creation;
+mod deployment;
+mod incident;
+mod job;
+mod job_batch;
+mod message;
+mod resource;
 mod signal;
+mod variable;
 
 use super::api::{CommandInput, Response};
 use super::turn::Turn;
@@ -103,6 +112,13 @@ const HANDLED: [ValueType; 22] = [
 ];
 
 fn dispatch(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
+    if command.value.len() > turn.config.max_record_bytes {
+        // Recorded: rest/14-size-limits.
+        return Ok(Outcome::Done(Response::Error {
+            code: ErrorCode::MalformedRequest,
+            message: "Request size is above configured maxMessageSize.".to_owned(),
+        }));
+    }
     let of_kind = |kind: &&CommandKind| {
         kind.value_type() == command.value_type && kind.intent() == command.intent
     };
@@ -110,6 +126,22 @@ fn dispatch(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
         return unknown(command);
     };
     match kind {
+        CommandKind::Deploy => deployment::create(turn, command),
+        CommandKind::DeleteResource => resource::delete(turn, command),
+        CommandKind::CreateProcessInstance => creation::create(turn, command),
+        CommandKind::CreateProcessInstanceWithResult => creation::create_with_result(turn, command),
+        CommandKind::CancelProcessInstance => cancel::cancel(turn, command),
+        CommandKind::SetVariables => variable::update(turn, command),
+        CommandKind::ActivateJobs => job_batch::activate(turn, command),
+        CommandKind::CompleteJob => job::complete(turn, command),
+        CommandKind::FailJob => job::fail(turn, command),
+        CommandKind::ThrowError => job::throw_error(turn, command),
+        CommandKind::UpdateJobRetries => job::update_retries(turn, command),
+        CommandKind::UpdateJobTimeout => job::update_timeout(turn, command),
+        CommandKind::UpdateJob => job::update(turn, command),
+        CommandKind::ResolveIncident => incident::resolve(turn, command),
+        CommandKind::PublishMessage => message::publish(turn, command),
+        CommandKind::CorrelateMessage => message::correlate(turn, command),
         CommandKind::BroadcastSignal => signal::broadcast(turn, command),
         CommandKind::PinClock => clock::pin(turn, command),
         CommandKind::ResetClock => clock::reset(turn, command),

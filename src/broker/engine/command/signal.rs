@@ -12,6 +12,6 @@ use crate::wire::record::{Record, SignalRecord};
 pub fn broadcast(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
     let record = SignalRecord::from_bytes(&command.value)?;
     let key = turn.new_key();
-    turn.emit(Event::SignalBroadcast { key });
+    turn.emit(Event::KeyUsed { key });
     event(key, ValueType::Signal, signal::BROADCASTED, &record)
 }
