@@ -19,7 +19,7 @@ use super::{gateway_metrics, process};
 use crate::actors::gateway::Gateway;
 use crate::api::http::{Listening, Miss};
 use crate::config::Config;
-use crate::metrics::{Exposition, Registry, text};
+use crate::metrics::{Exposition, text};
 
 /// How often the delayed health views look at the cluster (monitoring §2).
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
@@ -29,7 +29,6 @@ const ACTUATOR: &str = "application/vnd.spring-boot.actuator.v3+json";
 #[derive(Debug)]
 struct Monitoring {
     gateway: Gateway,
-    registry: Registry,
     lifecycle: Lifecycle,
     health: Mutex<Health>,
     started: Instant,
@@ -40,15 +39,9 @@ struct Monitoring {
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub fn serve(
-    config: &Config,
-    gateway: Gateway,
-    registry: Registry,
-    lifecycle: Lifecycle,
-) -> io::Result<Listening> {
+pub fn serve(config: &Config, gateway: Gateway, lifecycle: Lifecycle) -> io::Result<Listening> {
     let monitoring = Arc::new(Monitoring {
         gateway,
-        registry,
         lifecycle,
         health: Mutex::default(),
         started: Instant::now(),
@@ -146,7 +139,7 @@ impl Monitoring {
 
     fn metrics(&self) -> HttpResponse {
         let mut out = Exposition::default();
-        self.registry.expose(&mut out);
+        self.gateway.metrics().expose(&mut out);
         gateway_metrics::expose(&self.gateway, &mut out);
         process::expose(&mut out, self.started.elapsed().as_secs_f64());
         HttpResponse::Ok().content_type(text::MEDIA_TYPE).body(out.finish())

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use actix_web::body::MessageBody as _;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -48,7 +48,7 @@ pub(super) async fn handle(
     };
     let running = frontend.metrics.begin(found.index);
     let answered = AssertUnwindSafe(answer(&request, payload, &frontend, found));
-    let response = answered.catch_unwind().await.unwrap_or_else(|_| {
+    let mut response = answered.catch_unwind().await.unwrap_or_else(|_| {
         log::error!("event=rest_handler_panicked path={path:?}");
         frontend.metrics.panicked();
         let detail = "the request made its handler fail; the gateway goes on";
@@ -56,6 +56,11 @@ pub(super) async fn handle(
     });
     if let Some(running) = running {
         running.end(response.status().as_u16());
+    }
+    // A connection whose session failed can do no more; the client's next one gets a new session.
+    let connection = request.conn_data::<Connection>();
+    if connection.and_then(|c| c.session.as_ref().ok()).is_some_and(|session| !session.is_open()) {
+        close_after(&mut response);
     }
     response
 }
@@ -113,8 +118,13 @@ fn unreadable(error: BodyError, kind: Body, frontend: &Frontend, path: &str) -> 
     };
     let title = error.status().canonical_reason().unwrap_or_default();
     let mut response = Problem::new(error.status(), title, detail).response(path);
-    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    close_after(&mut response);
     response
+}
+
+/// The connection ends with this response.
+fn close_after(response: &mut HttpResponse) {
+    response.head_mut().set_connection_type(ConnectionType::Close);
 }
 
 /// A request whose body was read.

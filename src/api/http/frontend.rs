@@ -21,7 +21,12 @@ pub(super) struct Frontend {
 }
 
 impl Frontend {
-    pub(super) fn new(config: &Config, gateway: Gateway, metrics: Arc<HttpMetrics>) -> Self {
+    /// The frontend of this gateway.
+    pub(super) fn new(config: &Config, gateway: Gateway) -> Self {
+        let rows: Vec<(&str, &str)> =
+            ENDPOINTS.iter().map(|endpoint| (endpoint.method.as_str(), endpoint.path)).collect();
+        let metrics = Arc::new(HttpMetrics::new(&rows));
+        gateway.metrics().add(metrics.clone());
         Self {
             gateway,
             router: Router::new(ENDPOINTS),
@@ -30,10 +35,4 @@ impl Frontend {
             metrics,
         }
     }
-}
-
-/// Method and path of each endpoint, in the order of the table: the rows of the metrics.
-#[must_use]
-pub fn endpoints() -> Vec<(&'static str, &'static str)> {
-    ENDPOINTS.iter().map(|endpoint| (endpoint.method.as_str(), endpoint.path)).collect()
 }

@@ -28,7 +28,6 @@ mod v2;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -36,11 +35,9 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 
 pub(in crate::api) use fallback::Miss;
-pub use frontend::endpoints;
 
 use crate::actors::gateway::Gateway;
 use crate::config::Config;
-use crate::metrics::http::HttpMetrics;
 
 /// More workers than this gain nothing: they only parse and translate.
 const WORKERS_MAX: usize = 4;
@@ -57,17 +54,14 @@ pub struct Listening {
     pub server: Server,
 }
 
-/// Binds the REST frontend to `rest.host` and `rest.port`. Call it inside an actix system.
+/// Binds the REST frontend to `rest.host` and `rest.port`, and adds its metrics to the gateway's.
+/// Call it inside an actix system.
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub fn serve(
-    config: &Config,
-    gateway: Gateway,
-    metrics: Arc<HttpMetrics>,
-) -> io::Result<Listening> {
+pub fn serve(config: &Config, gateway: Gateway) -> io::Result<Listening> {
     let sessions = gateway.clone();
-    let frontend = Data::new(frontend::Frontend::new(config, gateway, metrics));
+    let frontend = Data::new(frontend::Frontend::new(config, gateway));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = match config.threads.http {
         0 => cores.min(WORKERS_MAX),

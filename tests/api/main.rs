@@ -1,0 +1,7 @@
+//! The surfaces as clients see them: real sockets, real servers.
+
+mod http;
+mod monitoring;
+mod replay;
+mod rest;
+mod vectors;
