@@ -94,8 +94,6 @@ pub enum Event {
         scope: Key,
         /// The flow.
         flow: FlowIndex,
-        /// Whether its token waits at a joining gateway.
-        joins: bool,
     },
 
     /// All tokens on the flows of a scope are gone.

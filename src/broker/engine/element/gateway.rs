@@ -1,7 +1,7 @@
 //! Which flows go on: choosing, forking and joining.
 
 use super::{Context, Failure, expression};
-use crate::broker::bpmn::{Branching, Element, ElementIndex, ElementKind, FlowIndex};
+use crate::broker::bpmn::{Branching, Element, ElementKind, FlowIndex};
 use crate::broker::engine::state::{ElementInstance, IncidentKind};
 use crate::broker::engine::turn::Turn;
 
@@ -10,15 +10,10 @@ pub fn is_join(element: &Element) -> bool {
     matches!(element.kind, ElementKind::ParallelGateway) && element.incoming.len() > 1
 }
 
-/// Whether the tokens an element consumes are there. Only a join has to ask: two tokens on one
-/// flow may have called it twice.
-pub fn tokens_present(
-    container: &ElementInstance,
-    element: ElementIndex,
-    consumed: &[FlowIndex],
-) -> bool {
-    !is_join(container.definition.process.element(element))
-        || consumed.iter().all(|flow| container.joins.contains_key(flow))
+/// Whether the tokens an element consumes are there. They are not if a terminate end event took
+/// them away, or if two tokens on one flow called a join twice.
+pub fn tokens_present(container: &ElementInstance, consumed: &[FlowIndex]) -> bool {
+    consumed.iter().all(|flow| container.tokens.contains_key(flow))
 }
 
 /// The flows a completing element takes.

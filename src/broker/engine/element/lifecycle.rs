@@ -36,7 +36,7 @@ pub fn activate(
     carried: Option<Entries>,
 ) {
     let Some(container) = turn.state.elements.get(scope) else { return };
-    if container.phase != Phase::Active || !gateway::tokens_present(container, element, &consumed) {
+    if container.phase != Phase::Active || !gateway::tokens_present(container, &consumed) {
         return;
     }
     let mut instance = Box::new(ElementInstance::inside(container, element));
@@ -157,26 +157,25 @@ fn try_hand_over(turn: &mut Turn<'_>, context: &Context) -> Result<(), Failure> 
 fn take(turn: &mut Turn<'_>, context: &Context, scope: Key, flow: FlowIndex) {
     let process = &context.definition.process;
     let element = process.flow(flow).target;
-    let joins = gateway::is_join(process.element(element));
-    turn.emit(Event::FlowTaken { scope, flow, joins });
-    let consumed = if joins { process.element(element).incoming.clone() } else { vec![flow] };
-    let ready = !joins
-        || turn
-            .state
-            .elements
-            .get(scope)
-            .is_some_and(|container| gateway::tokens_present(container, element, &consumed));
-    if ready {
+    turn.emit(Event::FlowTaken { scope, flow });
+    let target = process.element(element);
+    let consumed = if gateway::is_join(target) { target.incoming.clone() } else { vec![flow] };
+    let container = turn.state.elements.get(scope);
+    if container.is_some_and(|container| gateway::tokens_present(container, &consumed)) {
         turn.push(Step::Activate { element, scope, consumed });
     }
 }
 
-/// Completes a scope that has nothing left to do.
+/// Ends a scope that has nothing left to do, or that only waited for what it contained.
 fn check_scope(turn: &mut Turn<'_>, scope: Key) {
     let Some(container) = turn.state.elements.get(scope) else { return };
-    let empty = container.children == 0 && container.tokens == 0;
-    if container.phase == Phase::Active && empty {
-        turn.push(Step::Complete { key: scope });
+    if container.children > 0 {
+        return;
+    }
+    match container.phase {
+        Phase::Active if container.tokens.is_empty() => turn.push(Step::Complete { key: scope }),
+        Phase::Terminating => terminated(turn, scope),
+        Phase::Active | Phase::Activating | Phase::Completing => {}
     }
 }
 
@@ -211,20 +210,17 @@ pub fn terminate(turn: &mut Turn<'_>, key: Key, interruption: Option<Interruptio
     }
 }
 
+/// As deep in calls as sub-processes are nested, which the reader of the model limits.
 fn terminated(turn: &mut Turn<'_>, key: Key) {
-    let mut next = Some(key);
-    while let Some(key) = next.take() {
-        let Some(instance) = turn.state.elements.get(key) else { return };
-        let (scope, interruption) = (instance.scope, instance.interruption.clone());
-        let Some(scope) = scope else { return process::terminated(turn, key) };
-        turn.emit(Event::ElementTerminated { key });
-        let Some(container) = turn.state.elements.get(scope) else { return };
-        match (container.phase, interruption) {
-            (Phase::Active, Some(Interruption { event, variables })) => {
-                activate(turn, event, scope, Vec::new(), Some(variables));
-            }
-            (Phase::Terminating, _) if container.children == 0 => next = Some(scope),
-            _ => check_scope(turn, scope),
+    let Some(instance) = turn.state.elements.get(key) else { return };
+    let (scope, interruption) = (instance.scope, instance.interruption.clone());
+    let Some(scope) = scope else { return process::terminated(turn, key) };
+    turn.emit(Event::ElementTerminated { key });
+    let active = turn.state.elements.get(scope).is_some_and(|scope| scope.phase == Phase::Active);
+    match interruption.filter(|_| active) {
+        Some(Interruption { event, variables }) => {
+            activate(turn, event, scope, Vec::new(), Some(variables));
         }
+        None => check_scope(turn, scope),
     }
 }

@@ -59,26 +59,19 @@ impl State {
                 self.elements.update(key, |instance| {
                     instance.phase = Phase::Terminating;
                     instance.interruption = interruption;
-                    instance.tokens = 0;
-                    instance.joins.clear();
+                    instance.tokens.clear();
                 });
             }
             Event::ElementCompleted { key } | Event::ElementTerminated { key } => {
                 self.elements.remove(key);
                 self.variables.remove_scope(key);
             }
-            Event::FlowTaken { scope, flow, joins } => {
-                self.elements.update(scope, |scope| {
-                    scope.tokens += 1;
-                    if joins {
-                        *scope.joins.entry(flow).or_default() += 1;
-                    }
-                });
+            Event::FlowTaken { scope, flow } => {
+                self.elements.update(scope, |scope| *scope.tokens.entry(flow).or_default() += 1);
             }
-            Event::TokensDropped { scope } => self.elements.update(scope, |scope| {
-                scope.tokens = 0;
-                scope.joins.clear();
-            }),
+            Event::TokensDropped { scope } => {
+                self.elements.update(scope, |scope| scope.tokens.clear());
+            }
             other => self.apply_to_job(other),
         }
     }
@@ -86,11 +79,10 @@ impl State {
     fn consume(&mut self, scope: Key, flows: &[FlowIndex]) {
         self.elements.update(scope, |scope| {
             for flow in flows {
-                scope.tokens = scope.tokens.saturating_sub(1);
-                if let Some(waiting) = scope.joins.get_mut(flow) {
+                if let Some(waiting) = scope.tokens.get_mut(flow) {
                     *waiting -= 1;
                     if *waiting == 0 {
-                        scope.joins.remove(flow);
+                        scope.tokens.remove(flow);
                     }
                 }
             }

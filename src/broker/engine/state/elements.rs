@@ -47,10 +47,9 @@ pub struct ElementInstance {
     pub phase: Phase,
     /// How many element instances it contains.
     pub children: usize,
-    /// Sequence flows taken inside it whose target was not activated yet.
-    pub tokens: usize,
-    /// Of these, the ones that wait at a joining gateway.
-    pub joins: BTreeMap<FlowIndex, usize>,
+    /// How often each flow inside it was taken without its target having begun. At a joining
+    /// gateway such tokens may wait for long.
+    pub tokens: BTreeMap<FlowIndex, usize>,
     /// Its job.
     pub job: Option<Key>,
     /// What goes on in its place once it has ended.
@@ -71,8 +70,7 @@ impl ElementInstance {
             scope: None,
             phase: Phase::Activating,
             children: 0,
-            tokens: 0,
-            joins: BTreeMap::new(),
+            tokens: BTreeMap::new(),
             job: None,
             interruption: None,
             triggered: false,

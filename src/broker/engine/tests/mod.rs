@@ -10,6 +10,8 @@ mod limits;
 mod messages;
 mod models;
 mod processes;
+mod properties;
+mod recorded;
 mod streams;
 mod timers;
 mod variables;
