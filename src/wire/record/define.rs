@@ -27,6 +27,15 @@ macro_rules! record {
                 )*
             }
 
+            fn max_len(&self) -> usize {
+                $crate::wire::record::property::HEADER
+                    $(
+                        + $crate::wire::record::property::HEADER
+                        + $property.len()
+                        + $crate::wire::record::Property::max_len(&self.$field)
+                    )*
+            }
+
             fn read(
                 input: &mut $crate::wire::msgpack::Reader<'_>,
             ) -> Result<Self, $crate::wire::DecodeError> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Property;
+use super::property::HEADER;
 use crate::wire::DecodeError;
 use crate::wire::msgpack::{Kind, Reader, Writer};
 
@@ -63,6 +64,10 @@ impl Property for Document {
         out.bin(&self.0);
     }
 
+    fn max_len(&self) -> usize {
+        HEADER + self.0.len()
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Self::from_msgpack(input.bin()?)
     }
@@ -81,6 +86,10 @@ impl Default for RawValue {
 impl Property for RawValue {
     fn write(&self, out: &mut Writer) {
         out.raw(&self.0);
+    }
+
+    fn max_len(&self) -> usize {
+        HEADER + self.0.len()
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -103,6 +112,10 @@ impl Binary {
 impl Property for Binary {
     fn write(&self, out: &mut Writer) {
         out.bin(&self.0);
+    }
+
+    fn max_len(&self) -> usize {
+        HEADER + self.0.len()
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {

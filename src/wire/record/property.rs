@@ -24,10 +24,16 @@ fn known_symbol(text: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| *known == text)
 }
 
+/// Longest header of text, binary data, a list or a map, in bytes.
+pub(super) const HEADER: usize = 5;
+
 /// A type a property can have.
 pub trait Property: Sized {
     /// Appends the value.
     fn write(&self, out: &mut Writer);
+
+    /// At least as many bytes as [`Property::write`] appends, so that one allocation is enough.
+    fn max_len(&self) -> usize;
 
     /// Reads a value.
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError>;
@@ -37,7 +43,7 @@ pub trait Property: Sized {
 pub trait Record: Property {
     /// The record as MsgPack.
     fn to_bytes(&self) -> Bytes {
-        let mut out = Writer::with_capacity(256);
+        let mut out = Writer::with_capacity(self.max_len());
         self.write(&mut out);
         out.finish()
     }
@@ -53,6 +59,10 @@ impl Property for i64 {
         out.int(*self);
     }
 
+    fn max_len(&self) -> usize {
+        9
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.int()
     }
@@ -61,6 +71,10 @@ impl Property for i64 {
 impl Property for i32 {
     fn write(&self, out: &mut Writer) {
         out.int(i64::from(*self));
+    }
+
+    fn max_len(&self) -> usize {
+        5
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -75,6 +89,10 @@ impl Property for bool {
         out.bool(*self);
     }
 
+    fn max_len(&self) -> usize {
+        1
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.bool()
     }
@@ -85,6 +103,10 @@ impl Property for String {
         out.str(self);
     }
 
+    fn max_len(&self) -> usize {
+        HEADER + self.len()
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.str().map(str::to_owned)
     }
@@ -93,6 +115,10 @@ impl Property for String {
 impl Property for Symbol {
     fn write(&self, out: &mut Writer) {
         out.str(self);
+    }
+
+    fn max_len(&self) -> usize {
+        HEADER + self.len()
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -109,6 +135,10 @@ impl<T: Property> Property for Vec<T> {
         }
     }
 
+    fn max_len(&self) -> usize {
+        HEADER + self.iter().map(Property::max_len).sum::<usize>()
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let len = input.list::<T>()?;
         let mut elements = Vec::with_capacity(len);
@@ -116,5 +146,26 @@ impl<T: Property> Property for Vec<T> {
             elements.push(T::read(input)?);
         }
         Ok(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::record::{DecisionEvaluationRecord, JobBatchRecord, JobRecord, Record};
+
+    use super::*;
+
+    #[test]
+    fn max_len_is_enough() {
+        let batch = JobBatchRecord {
+            job_keys: vec![i64::MAX, i64::MIN],
+            jobs: vec![JobRecord::default(); 20],
+            variables: vec!["x".repeat(0x1_0000), "ü".repeat(200)],
+            ..Default::default()
+        };
+        assert!(batch.to_bytes().len() <= batch.max_len());
+        let evaluation = DecisionEvaluationRecord::default();
+        assert!(evaluation.to_bytes().len() <= evaluation.max_len());
+        assert!(i32::MIN.max_len() >= 5 && i64::MIN.max_len() >= 9);
     }
 }
