@@ -48,10 +48,10 @@ const EXCERPT: usize = 1024;
 impl JsonError {
     /// A syntax error at byte `at` of `text`.
     pub(super) fn syntax(text: &str, at: usize, reason: &'static str) -> Self {
-        let at = text.floor_char_boundary(at);
+        let at = floor_char_boundary(text, at);
         let before = &text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text.floor_char_boundary(EXCERPT);
+        let end = floor_char_boundary(text, EXCERPT);
         let mut excerpt = text[..end].to_owned();
         if end < text.len() {
             excerpt.push('…');
@@ -63,4 +63,13 @@ impl JsonError {
             reason,
         }
     }
+}
+
+/// The last character boundary at or before `at`. The standard library has it from Rust 1.91 on.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut boundary = at.min(text.len());
+    while !text.is_char_boundary(boundary) {
+        boundary -= 1;
+    }
+    boundary
 }
