@@ -77,7 +77,7 @@ impl Builtin {
     /// Whether a call with this many arguments is possible.
     pub fn check(&self, count: usize) -> Result<(), String> {
         let fits = |form: &&[&str]| form.len() == count || self.variadic && count >= form.len();
-        if self.forms.iter().any(|form| fits(form)) {
+        if self.forms.iter().any(fits) {
             return Ok(());
         }
         let forms: Vec<String> =
