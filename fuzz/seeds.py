@@ -6,6 +6,7 @@ import pathlib
 
 HERE = pathlib.Path(__file__).parent
 COMMAND = HERE.parent / "tests/vectors/command"
+CLUSTER = HERE.parent / "tests/vectors/cluster"
 
 
 def var_data(message):
@@ -34,3 +35,12 @@ for index, case in enumerate(json.loads((COMMAND / "conversion/json-to-msgpack.j
     seed("json_transcode", f"json-{index}", case["json"].encode("utf-8", "surrogatepass"))
 for index, case in enumerate(json.loads((COMMAND / "conversion/msgpack-to-json.json").read_text())):
     seed("msgpack", f"msgpack-{index}", bytes.fromhex(case["msgpack"]))
+for path in CLUSTER.glob("*.hex"):
+    message, name = bytes.fromhex(path.read_text().strip()), path.stem
+    if name.startswith(("tcp-", "event-jobsAvailable-frame", "hb-867")):
+        # The target takes the protocol version and the cut from the front.
+        seed("frame", name, bytes([name.startswith("tcp-v1"), 7]) + message)
+    elif name.startswith(("swim-", "udp-")):
+        seed("swim", name, message)
+    else:
+        seed("kryo", name, message)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use beegate::wire::frame::{
     Frame, FrameDecoder, Handshake, ProtocolVersion, Status, cluster_preamble,
 };
+use beegate::wire::sbe::{Message, stream};
 use beegate::wire::swim::{Datagram, GOSSIP_SUBJECT, RequestKind, decode_gossip, encode_gossip};
 use beegate::wire::{configuration, events};
 use bytes::{Bytes, BytesMut};
@@ -101,8 +102,19 @@ fn check_request(subject: &str, payload: &Bytes, tally: &mut Tally) {
             let job_type = events::decode_jobs_available(payload).expect("a job type");
             assert_eq!(hex(&events::encode_jobs_available(&job_type)), hex(payload));
         }
-        _ => {}
+        "stream-add" => same_message::<stream::AddStreamRequest>(payload),
+        "stream-push" => same_message::<stream::PushStreamRequest>(payload),
+        "stream-remove" => same_message::<stream::RemoveStreamRequest>(payload),
+        "stream-recreate" => assert!(payload.is_empty(), "it has no payload"),
+        _ => assert!(subject.starts_with("command-api-"), "{subject} is read by no codec"),
     }
+}
+
+/// Reads an SBE message and writes it again.
+fn same_message<M: Message>(payload: &Bytes) {
+    let mut written = BytesMut::new();
+    M::decode(payload).expect("an SBE message").encode(&mut written);
+    assert_eq!(hex(&written), hex(payload));
 }
 
 fn check_reply(subject: &str, status: Status, payload: &Bytes, tally: &mut Tally) {
@@ -120,8 +132,17 @@ fn check_reply(subject: &str, status: Status, payload: &Bytes, tally: &mut Tally
     if let Some(kind) = RequestKind::from_subject(subject) {
         let response = kind.decode_response(payload).expect("a membership response");
         tally.compare(payload, &response.encode());
-    } else if subject == configuration::SYNC_SUBJECT {
-        configuration::decode(payload).expect("a configuration");
+        return;
+    }
+    match subject {
+        configuration::SYNC_SUBJECT => {
+            configuration::decode(payload).expect("a configuration");
+        }
+        "stream-add" => same_message::<stream::AddStreamResponse>(payload),
+        "stream-push" => same_message::<stream::PushStreamResponse>(payload),
+        "stream-remove" => same_message::<stream::RemoveStreamResponse>(payload),
+        "stream-recreate" | events::JOBS_AVAILABLE => assert!(payload.is_empty()),
+        _ => assert!(subject.starts_with("command-api-"), "{subject} is read by no codec"),
     }
 }
 
