@@ -219,19 +219,24 @@ async fn the_real_engine_answers_over_the_wire() {
     let request = ExecuteCommandRequest { value_type: 200, ..command("") };
     let (code, text) = refused(&broker, "command-api-1", reply::encode(&request)).await;
     assert_eq!(code, ErrorCode::UnsupportedMessage, "{text}");
-    let signal = crate::wire::record::SignalRecord::default();
+    // Empty bytes are no record.
+    let request = ExecuteCommandRequest { value: Bytes::new(), ..command("") };
+    let (code, text) = refused(&broker, "command-api-2", reply::encode(&request)).await;
+    assert_eq!(code, ErrorCode::MalformedRequest, "{text}");
+    let job = crate::wire::record::JobRecord::default();
     let request = ExecuteCommandRequest {
-        value_type: ValueType::Signal.to_wire(),
-        intent: crate::model::intent::signal::BROADCAST,
-        value: crate::wire::record::Record::to_bytes(&signal),
+        value_type: ValueType::Job.to_wire(),
+        intent: crate::model::intent::job::COMPLETE,
+        key: Key::new(PartitionId(2), 77).0,
+        value: crate::wire::record::Record::to_bytes(&job),
         ..command("")
     };
     let answer = ask(&messenger(), &broker, "command-api-2", reply::encode(&request)).await;
     let response = ExecuteCommandResponse::decode(&answer.unwrap()).unwrap();
-    assert_eq!(response.value_type, ValueType::Signal);
-    if response.record_type == RecordType::Event {
-        assert_eq!(Key(response.key).partition_number(), 2);
-    }
+    assert_eq!(response.record_type, RecordType::CommandRejection);
+    assert_eq!(response.rejection_type, crate::model::RejectionType::NotFound);
+    assert_eq!((response.partition, response.intent), (2, request.intent));
+    assert!(response.rejection_reason.contains("but no such job"), "{response:?}");
     broker.stop();
 }
 

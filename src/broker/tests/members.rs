@@ -29,7 +29,7 @@ const ACCEPT: u8 = 0;
 const REFUSE: u8 = 1;
 const FAIL: u8 = 2;
 
-struct Gateway {
+pub struct Gateway {
     messenger: Messenger,
     membership: Membership,
     events: mpsc::Receiver<Event>,
@@ -41,7 +41,7 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn join(id: &str, broker: &BrokerHandle) -> Self {
+    pub async fn join(id: &str, broker: &BrokerHandle) -> Self {
         let (listener, udp) = crate::net::bind("127.0.0.1", 0).await.unwrap();
         let address = Address::new("127.0.0.1", udp.local_addr().unwrap().port());
         let options = EndpointOptions { connect_timeout: TIMEOUT, frame_bytes_max: 1 << 20 };
@@ -90,7 +90,7 @@ impl Gateway {
         tokio::time::timeout(TIMEOUT, self.events.recv()).await.expect("no event").unwrap()
     }
 
-    async fn expect(&mut self, subject: &str) -> Bytes {
+    pub async fn expect(&mut self, subject: &str) -> Bytes {
         loop {
             let received = tokio::time::timeout(TIMEOUT, self.received.recv());
             let (found, payload) = received.await.expect("nothing received").unwrap();
@@ -106,7 +106,7 @@ impl Gateway {
         BrokerInfo::from_property(&broker.properties[broker_info::PROPERTY]).unwrap()
     }
 
-    async fn ask(&self, broker: &BrokerHandle, subject: &str, payload: Bytes) -> Bytes {
+    pub async fn ask(&self, broker: &BrokerHandle, subject: &str, payload: Bytes) -> Bytes {
         let to = broker.internal_address();
         self.messenger.request(to, subject, payload, TIMEOUT).await.unwrap()
     }
@@ -131,7 +131,7 @@ fn push_answer(subject: &str, mode: u8) -> Answer {
     }
 }
 
-fn stream(id: u128, job_type: &str) -> Bytes {
+pub fn stream(id: u128, job_type: &str) -> Bytes {
     let metadata = JobStreamMetadata { worker: "w".to_owned(), ..JobStreamMetadata::default() };
     reply::encode(&AddStreamRequest {
         id: Uuid::from_u128(id),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod members;
+mod process;
 mod script;
 
 use std::time::Duration;
