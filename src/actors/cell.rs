@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::Value;
@@ -219,11 +219,28 @@ fn name(kind: &str, labels: &BTreeMap<String, String>) -> String {
     format!("{kind}[{}]", labels.join(","))
 }
 
+type Cells = RwLock<BTreeMap<String, Arc<ActorCell>>>;
+
 /// All live actors by name. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Registry {
     clock: Clock,
-    cells: Arc<RwLock<BTreeMap<String, Arc<ActorCell>>>>,
+    cells: Arc<Cells>,
+}
+
+/// A [`Registry`] that does not keep the actors' cells alive.
+#[derive(Clone, Debug)]
+pub struct WeakRegistry {
+    clock: Clock,
+    cells: Weak<Cells>,
+}
+
+impl WeakRegistry {
+    /// The registry, unless all its users are gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Registry> {
+        Some(Registry { clock: self.clock, cells: self.cells.upgrade()? })
+    }
 }
 
 impl Registry {
@@ -231,6 +248,12 @@ impl Registry {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self { clock, cells: Arc::default() }
+    }
+
+    /// A handle that does not keep it alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakRegistry {
+        WeakRegistry { clock: self.clock, cells: Arc::downgrade(&self.cells) }
     }
 
     /// Registers an actor that is about to start.

@@ -122,6 +122,11 @@ impl Dispatcher {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn leaders(&self) -> impl Iterator<Item = &Mailbox<LeaderConnection>> {
+        self.lanes.values().map(|lane| &lane.leader)
+    }
+
     fn choose(&mut self, mut ticket: Ticket, context: &mut Context<Self>) {
         self.parts.gauges.dispatched.fetch_add(1, Relaxed);
         let chosen = self.router.choose(ticket.command(), &self.parts.shared.view());

@@ -1,33 +1,27 @@
 //! The door into the actors: what a frontend may ask for, and nothing else.
 
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::dispatcher::{self, Dispatcher, ViewChanged};
-use super::leader::{LeaderLost, Links};
+use super::dispatcher::Dispatcher;
 use super::mailbox::Mailbox;
 use super::session::{self, Close, Execute, Session, SessionState};
 use super::shared::{Shared, Submitter};
-use super::spawner::Spawner;
-use super::supervise::{Fatal, install_panic_hook};
 use super::ticket::{Answer, ReplyTo, Ticket};
-use crate::config::Config;
 use crate::error::GatewayError;
 use crate::metrics;
 use crate::model::{ActivateJobs, ActorSnapshot, ClusterView, Command, Key, Reply};
 use crate::model::{Millis, StreamJobs};
-use crate::net::Endpoint;
 use crate::wire::record::JobRecord;
 
 pub use super::session::SessionInfo;
+pub use super::start::Shutdown;
+pub use super::supervise::Fatal;
+pub use super::topology::{MemberOptions, StartError};
 
-/// Pause between two looks at what is still in flight while stopping.
-const DRAIN_POLL: Duration = Duration::from_millis(5);
 /// Deliveries that wait for a client; what a full queue means is for job activation to say.
 const DELIVERIES_MAX: usize = 16;
 
@@ -63,30 +57,30 @@ pub trait JobDoor: Send + Sync {
 pub type DeliverySender = mpsc::Sender<Result<JobDelivery, GatewayError>>;
 
 impl Gateway {
-    /// Starts the actors of the data path with a fixed view of the cluster, without gossip: for
-    /// benches and tests of the path itself.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub fn detached(
-        config: Config,
-        endpoint: Endpoint,
-        view: ClusterView,
-        fatal: Fatal,
-    ) -> io::Result<Self> {
-        let shared = share(config, metrics::Registry::default(), fatal)?;
-        shared.publish(Arc::new(view));
-        let leader_lost = Arc::new(|lost: LeaderLost| {
-            log::debug!("event=leader_lost partition={} cause=\"{}\"", lost.partition, lost.cause);
-        });
-        Ok(Self::over(shared, Links { endpoint, leader_lost }))
-    }
-
-    fn over(shared: Shared, links: Links) -> Self {
-        let dispatcher = dispatcher::start(&shared, links);
-        let submitter = Submitter::new(shared.clone(), dispatcher.clone());
+    pub(super) fn new(
+        shared: Shared,
+        dispatcher: Mailbox<Dispatcher>,
+        submitter: Submitter,
+    ) -> Self {
         let (jobs, next_session) = (OnceLock::new(), AtomicU64::new(1));
         Self { inner: Arc::new(Inner { shared, dispatcher, submitter, jobs, next_session }) }
+    }
+
+    /// Sets who answers polls and streams. Only the first call has an effect.
+    pub fn serve_jobs(&self, jobs: Box<dyn JobDoor>) {
+        if self.inner.jobs.set(jobs).is_err() {
+            log::error!("event=job_door_set_twice");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    #[cfg(test)]
+    pub(super) fn dispatcher(&self) -> &Mailbox<Dispatcher> {
+        &self.inner.dispatcher
     }
 
     /// Opens a session for a client connection. The session ends when the last handle is dropped.
@@ -134,38 +128,7 @@ impl Gateway {
     /// Publishes a view to the actors of a gateway without gossip.
     pub fn publish(&self, view: ClusterView) {
         self.inner.shared.publish(Arc::new(view));
-        self.inner.dispatcher.send(ViewChanged);
     }
-
-    /// Stops: refuses new calls at once, waits up to `grace` for the commands in flight, then ends
-    /// all actors; what is still in flight is answered with [`GatewayError::ShuttingDown`]. Gives
-    /// back how many commands that were.
-    pub async fn stop(&self, grace: Duration) -> usize {
-        let admission = self.inner.shared.admission();
-        admission.stop();
-        let drained = async {
-            while admission.in_flight() > 0 {
-                tokio::time::sleep(DRAIN_POLL).await;
-            }
-        };
-        let _late = tokio::time::timeout(grace, drained).await;
-        let left = admission.in_flight();
-        let spawner = self.inner.shared.spawner().clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || spawner.stop()).await {
-            log::error!("event=actors_not_stopped cause=\"{error}\"");
-        }
-        left
-    }
-}
-
-fn share(config: Config, metrics: metrics::Registry, fatal: Fatal) -> io::Result<Shared> {
-    install_panic_hook();
-    let data = match config.threads.data {
-        0 => Spawner::default_data_arbiters(),
-        configured => configured,
-    };
-    let spawner = Spawner::start(data)?;
-    Ok(Shared::new(config, metrics, spawner, fatal))
 }
 
 /// A client's session. Cheap to clone; usable from any thread.
@@ -211,6 +174,11 @@ impl SessionHandle {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.inner.mailbox.is_open()
+    }
+
+    #[cfg(test)]
+    pub(super) fn mailbox(&self) -> &Mailbox<Session> {
+        &self.inner.mailbox
     }
 
     /// Polls for jobs. The stream ends when the poll is complete.

@@ -32,10 +32,15 @@ pub mod request_table;
 pub mod session;
 pub mod shared;
 pub mod spawner;
+pub mod start;
 pub mod supervise;
+#[cfg(test)]
+mod test_panic;
 #[cfg(test)]
 mod tests;
 pub mod ticket;
+pub mod topology;
+pub mod watchdog;
 
 pub use gateway::{Gateway, SessionHandle};
 

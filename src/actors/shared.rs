@@ -1,7 +1,7 @@
 //! What all actors of a gateway have in common.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -15,11 +15,23 @@ use super::ticket::{ReplyTo, Ticket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::{self, RequestMetrics};
-use crate::model::{ClusterView, Command, PartitionId, Reply};
+use crate::model::{BrokerId, ClusterView, Command, PartitionId, Reply};
 
 /// Gets the jobs of an activation that arrived after its poll was given up, so that they can be
 /// given back to their broker instead of being locked until their timeout.
 pub type LateJobs = Box<dyn Fn(PartitionId, Reply) + Send + Sync>;
+
+/// What happened to a broker, for those who keep something at each of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerEvent {
+    /// It joined, or came back as a new process; the view has it.
+    Added(BrokerId),
+    /// It is gone, and what was registered there with it.
+    Removed(BrokerId),
+}
+
+/// Told of events; must only pass them on.
+type Listener<T> = Box<dyn Fn(&T) + Send + Sync>;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +50,8 @@ struct Inner {
     fatal: Fatal,
     view: ArcSwap<ClusterView>,
     late_jobs: OnceLock<LateJobs>,
+    view_listeners: RwLock<Vec<Listener<Arc<ClusterView>>>>,
+    broker_listeners: RwLock<Vec<Listener<BrokerEvent>>>,
 }
 
 impl fmt::Debug for Inner {
@@ -66,6 +80,8 @@ impl Shared {
                 fatal,
                 view: ArcSwap::default(),
                 late_jobs: OnceLock::new(),
+                view_listeners: RwLock::default(),
+                broker_listeners: RwLock::default(),
             }),
         }
     }
@@ -124,9 +140,35 @@ impl Shared {
         self.inner.view.load_full()
     }
 
-    /// Publishes the cluster. Only the topology does; it also tells who follows it.
+    /// Publishes the cluster and tells who follows it. Only the topology does.
     pub(super) fn publish(&self, view: Arc<ClusterView>) {
+        self.inner.view.store(Arc::clone(&view));
+        let listeners = self.inner.view_listeners.read().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener(&view));
+    }
+
+    /// Publishes a view that differs only in when members were last heard of.
+    pub(super) fn refresh(&self, view: Arc<ClusterView>) {
         self.inner.view.store(view);
+    }
+
+    /// Calls `listener` with each view published from now on. It runs on the topology's thread and
+    /// must only pass the news on; it stays for the life of the gateway.
+    pub fn on_view(&self, listener: impl Fn(&Arc<ClusterView>) + Send + Sync + 'static) {
+        let listeners = self.inner.view_listeners.write();
+        listeners.unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    /// Calls `listener` with each broker that comes or goes from now on, after the view that shows
+    /// it was published. Rules as for [`Shared::on_view`].
+    pub fn on_broker(&self, listener: impl Fn(&BrokerEvent) + Send + Sync + 'static) {
+        let listeners = self.inner.broker_listeners.write();
+        listeners.unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    pub(super) fn tell_broker(&self, event: &BrokerEvent) {
+        let listeners = self.inner.broker_listeners.read().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener(event));
     }
 
     /// Registers an actor that is about to start.

@@ -1,11 +1,15 @@
 //! Figures of a leader connection that are read without asking it.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 
 use crate::actors::cell::Observe;
+use crate::model::Millis;
+
+/// Least time between two hints to the topology.
+const HINT_INTERVAL: Millis = Millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
@@ -23,9 +27,20 @@ pub(super) struct Gauges {
     pub connects: AtomicU64,
     pub losses: AtomicU64,
     latency_us: AtomicU64,
+    last_hint: AtomicI64,
 }
 
 impl Gauges {
+    /// Whether the topology may be told again that the leader seems wrong.
+    pub fn may_hint(&self, now: Millis) -> bool {
+        let last = self.last_hint.load(Relaxed);
+        let due = now - Millis(last) >= HINT_INTERVAL;
+        if due {
+            self.last_hint.store(now.0, Relaxed);
+        }
+        due
+    }
+
     /// Moves the average latency a sixteenth towards this attempt's, given in milliseconds.
     pub fn took(&self, millis: u64) {
         let (old, new) = (self.latency_us.load(Relaxed), millis.saturating_mul(1000));

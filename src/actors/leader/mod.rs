@@ -134,7 +134,12 @@ impl Parts {
         }
     }
 
+    /// Rare, however many commands fail: each may take gossip's state apart.
     fn leader_lost(&self, address: Address, cause: &str) {
+        let now = self.shared.clock().now();
+        if !self.gauges.may_hint(now) {
+            return;
+        }
         let cause = cause.to_owned();
         (self.links.leader_lost)(LeaderLost { partition: self.partition, address, cause });
     }
@@ -175,6 +180,7 @@ enum State {
 pub struct LeaderConnection {
     parts: Parts,
     target: Option<Target>,
+    last_dialed: Option<Target>,
     state: State,
     pending: VecDeque<Ticket>,
     /// Connections to brokers that led the partition before, until the time beside them.
@@ -217,6 +223,7 @@ impl LeaderConnection {
         Self {
             parts,
             target: None,
+            last_dialed: None,
             state: State::Idle,
             pending: VecDeque::new(),
             retiring: Vec::new(),
@@ -270,7 +277,9 @@ impl LeaderConnection {
             State::Idle => true,
         };
         if moved {
-            self.failures = 0;
+            if self.last_dialed.as_ref() != self.target.as_ref() {
+                self.failures = 0;
+            }
             self.retire(context);
             self.dial(context);
         } else {
@@ -291,6 +300,7 @@ impl LeaderConnection {
 
     fn dial(&mut self, context: &mut Context<Self>) {
         let Some(target) = &self.target else { return };
+        self.last_dialed.clone_from(&self.target);
         self.generation += 1;
         self.state = State::Dialing;
         let (generation, address) = (self.generation, target.address.clone());

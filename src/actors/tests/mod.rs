@@ -1,6 +1,9 @@
 //! Tests of the whole path against a scripted broker.
 
 mod broker;
+mod cluster;
+mod failures;
+mod panics;
 mod path;
 
 use std::time::Duration;
@@ -8,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::broker::endpoint;
-use super::gateway::{Gateway, SessionHandle, SessionInfo};
+use super::gateway::{Gateway, SessionHandle, SessionInfo, Shutdown};
 use super::supervise::Fatal;
 use crate::config::Config;
 use crate::error::GatewayError;
@@ -24,7 +27,7 @@ fn config() -> Config {
     config
 }
 
-fn gateway(config: Config, view: ClusterView) -> Gateway {
+fn gateway(config: Config, view: ClusterView) -> (Gateway, Shutdown) {
     let fatal = Fatal::new(|cause| panic!("escalated: {cause}"));
     let own = endpoint(Address::new("127.0.0.1", 1));
     Gateway::detached(config, own, view, fatal).unwrap()

@@ -9,7 +9,8 @@ use crate::model::ErrorCode;
 #[tokio::test]
 async fn commands_go_to_their_partition_and_answers_come_back() {
     let broker = FakeBroker::start(&[1, 2]).await;
-    let gateway = gateway(config(), view(1, &[Some(&broker.address), Some(&broker.address)]));
+    let (gateway, shutdown) =
+        gateway(config(), view(1, &[Some(&broker.address), Some(&broker.address)]));
     let session = session(&gateway);
     for partition in [1, 2] {
         let reply = execute(&session, keyed(partition, 7)).await.unwrap();
@@ -24,14 +25,14 @@ async fn commands_go_to_their_partition_and_answers_come_back() {
     ]
     .into();
     assert_eq!(picked, [1, 2, 1]);
-    assert_eq!(gateway.stop(PATIENCE).await, 0);
+    assert_eq!(shutdown.stop(PATIENCE).await, 0);
 }
 
 #[tokio::test]
 async fn replies_may_come_in_any_order() {
     let broker = FakeBroker::start(&[1]).await;
     let mut arrived = broker.hold();
-    let gateway = gateway(config(), view(1, &[Some(&broker.address)]));
+    let (gateway, shutdown) = gateway(config(), view(1, &[Some(&broker.address)]));
     let session = session(&gateway);
     let calls: Vec<_> = (0..100)
         .map(|n| {
@@ -47,14 +48,14 @@ async fn replies_may_come_in_any_order() {
     for (n, call) in calls.into_iter().enumerate() {
         assert_eq!(call.await.unwrap().unwrap().key, Key::new(PartitionId(1), n as u64));
     }
-    gateway.stop(PATIENCE).await;
+    shutdown.stop(PATIENCE).await;
 }
 
 #[tokio::test]
 async fn a_broker_that_does_not_answer_times_out_with_the_recorded_text() {
     let broker = FakeBroker::start(&[1]).await;
     let _silent = broker.hold();
-    let gateway = gateway(config(), view(1, &[Some(&broker.address)]));
+    let (gateway, shutdown) = gateway(config(), view(1, &[Some(&broker.address)]));
     let command = Command { timeout: Some(Duration::from_millis(300)), ..creation() };
     let started = Instant::now();
     let error = execute(&session(&gateway), command).await.unwrap_err();
@@ -64,13 +65,13 @@ async fn a_broker_that_does_not_answer_times_out_with_the_recorded_text() {
     );
     assert!(started.elapsed() >= Duration::from_millis(300));
     assert_eq!(error.to_string(), expected);
-    gateway.stop(PATIENCE).await;
+    shutdown.stop(PATIENCE).await;
 }
 
 #[tokio::test]
 async fn a_keyed_command_waits_for_a_leader_and_a_rest_command_does_not() {
     let broker = FakeBroker::start(&[1]).await;
-    let gateway = gateway(config(), view(1, &[None]));
+    let (gateway, shutdown) = gateway(config(), view(1, &[None]));
     let session = session(&gateway);
     let rest = Command { transport_retry: false, ..keyed(1, 1) };
     let error = execute(&session, rest).await.unwrap_err();
@@ -88,7 +89,7 @@ async fn a_keyed_command_waits_for_a_leader_and_a_rest_command_does_not() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     gateway.publish(view(2, &[Some(&broker.address)]));
     assert!(waiting.await.unwrap().is_ok());
-    gateway.stop(PATIENCE).await;
+    shutdown.stop(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -96,7 +97,7 @@ async fn creation_moves_on_only_when_nothing_was_executed() {
     let (first, second) = (FakeBroker::start(&[1]).await, FakeBroker::start(&[2]).await);
     first.on_command(|arrived| arrived.fail(ErrorCode::ResourceExhausted, "full"));
     let both = view(1, &[Some(&first.address), Some(&second.address)]);
-    let gateway = gateway(config(), both);
+    let (gateway, shutdown) = gateway(config(), both);
     let session = session(&gateway);
     assert_eq!(execute(&session, creation()).await.unwrap().partition.0, 2);
 
@@ -110,5 +111,5 @@ async fn creation_moves_on_only_when_nothing_was_executed() {
     let error = execute(&session, creation()).await.unwrap_err();
     let broken = ErrorCode::InternalError;
     assert_eq!(error, GatewayError::Broker { code: broken, message: "broken".into() });
-    gateway.stop(PATIENCE).await;
+    shutdown.stop(PATIENCE).await;
 }

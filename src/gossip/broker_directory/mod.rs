@@ -11,7 +11,7 @@ mod partitions;
 #[cfg(test)]
 mod tests;
 
-use super::{Event, KnownMember, Swim};
+use super::{Event, KnownMember};
 use crate::model::{
     BrokerId, BrokerView, ClusterView, MemberId, MemberState, MemberView, Millis, PartitionHealth,
     PartitionId, ReplicaView,
@@ -206,15 +206,20 @@ impl BrokerDirectory {
         self.version
     }
 
-    /// The cluster as commands are routed by it. Members come from the gossip core, ourselves
-    /// included.
+    /// The cluster as commands are routed by it. Members come from the gossip core; `own` is
+    /// ourselves.
     #[must_use]
-    pub fn view(&self, now: Millis, swim: &Swim) -> ClusterView {
+    pub fn view<'a>(
+        &self,
+        now: Millis,
+        own: Option<&Member>,
+        others: impl IntoIterator<Item = &'a KnownMember>,
+    ) -> ClusterView {
         let unknown = Numbers { cluster_size: -1, partitions_count: 0, replication_factor: 0 };
         let numbers = self.numbers.unwrap_or(unknown);
         let configuration = self.configuration.as_ref();
-        let own = member_view(swim.own(), now);
-        let others = swim.members().map(|KnownMember { member, last_heard, .. }| {
+        let own = own.map(|own| member_view(own, now));
+        let others = others.into_iter().map(|KnownMember { member, last_heard, .. }| {
             member_view(member, last_heard.unwrap_or_default())
         });
         ClusterView {
@@ -226,7 +231,7 @@ impl BrokerDirectory {
             active_partitions: configuration.and_then(ClusterTopology::active_partitions),
             partitions: self.partitions.views(),
             brokers: self.brokers.iter().map(|broker| self.broker_view(broker)).collect(),
-            members: std::iter::once(own).chain(others).collect(),
+            members: own.into_iter().chain(others).collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The bookkeeping rules, on golden broker infos and configurations.
 
 use super::*;
+use crate::gossip::Swim;
 use crate::gossip::{SwimConfig, SwimIdentity};
 use crate::model::PartitionRole;
 use crate::wire::swim::Properties;
@@ -53,7 +54,8 @@ fn view(directory: &BrokerDirectory) -> ClusterView {
         version: None,
         properties: Properties::new(),
     };
-    directory.view(NOW, &Swim::new(SwimConfig::default(), identity, vec![], 1, NOW))
+    let swim = Swim::new(SwimConfig::default(), identity, vec![], 1, NOW);
+    directory.view(NOW, Some(swim.own()), swim.members())
 }
 
 fn leader(directory: &BrokerDirectory, partition: u16) -> Option<i32> {

@@ -1,0 +1,138 @@
+//! Starts a gateway: who comes before whom, and how it ends.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::dispatcher::{self, ViewChanged};
+use super::gateway::Gateway;
+use super::leader::{LeaderLost, Links};
+use super::shared::{Shared, Submitter};
+use super::spawner::Spawner;
+use super::supervise::{Fatal, install_panic_hook};
+use super::topology::{self, Joined, MemberOptions, StartError};
+use super::watchdog;
+use crate::config::Config;
+use crate::metrics;
+use crate::model::ClusterView;
+use crate::net::{Endpoint, Handlers};
+
+/// Pause between two looks at what is still in flight while stopping.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
+
+/// Ends a gateway. Dropping it without [`Shutdown::stop`] leaves the gateway running.
+#[derive(Debug)]
+pub struct Shutdown {
+    shared: Shared,
+    stop: CancellationToken,
+}
+
+impl Gateway {
+    /// Joins the cluster as a member and starts all actors. Works on any tokio runtime; the actors
+    /// have threads of their own. `fatal` is called with the reason when the gateway cannot go on:
+    /// the process must then end with a failure.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(
+        config: Config,
+        member: MemberOptions,
+        metrics: metrics::Registry,
+        fatal: Fatal,
+    ) -> Result<(Gateway, Shutdown), StartError> {
+        let shared = share(config, metrics, fatal).map_err(StartError::Threads)?;
+        let control = shared.spawner().control().clone();
+        let (report, started) = oneshot::channel();
+        // The sockets belong to the runtime of the thread that serves them.
+        control.spawn(async move {
+            // Fails only if the starter went away, and then there is nobody to tell.
+            let _gone = report.send(start_here(shared, member).await);
+        });
+        started.await.map_err(|_| StartError::Ended)?
+    }
+
+    /// Starts the actors of the data path over a fixed view, without gossip and without jobs: for
+    /// benches and tests of the path itself. [`Gateway::publish`] changes the view.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn detached(
+        config: Config,
+        endpoint: Endpoint,
+        view: ClusterView,
+        fatal: Fatal,
+    ) -> io::Result<(Gateway, Shutdown)> {
+        let shared = share(config, metrics::Registry::default(), fatal)?;
+        shared.publish(Arc::new(view));
+        let leader_lost = Arc::new(|lost: LeaderLost| {
+            log::debug!("event=leader_lost partition={} cause=\"{}\"", lost.partition, lost.cause);
+        });
+        let gateway = over(&shared, Links { endpoint, leader_lost });
+        Ok((gateway, Shutdown { shared, stop: CancellationToken::new() }))
+    }
+}
+
+/// On the control arbiter.
+async fn start_here(
+    shared: Shared,
+    member: MemberOptions,
+) -> Result<(Gateway, Shutdown), StartError> {
+    let joined = topology::join(shared.config(), member).await?;
+    let Joined { endpoint, messenger, membership, .. } = &joined;
+    let topology = topology::start(&shared, membership.clone(), messenger.clone());
+    let hints = topology.clone();
+    let leader_lost = Arc::new(move |lost: LeaderLost| hints.send(lost));
+    let gateway = over(&shared, Links { endpoint: endpoint.clone(), leader_lost });
+    // What peers send besides gossip and configuration is for job activation.
+    let handlers = Handlers::new();
+    let stop = CancellationToken::new();
+    topology::serve(shared.config(), joined, handlers, topology, stop.clone());
+    Ok((gateway, Shutdown { shared, stop }))
+}
+
+fn share(config: Config, metrics: metrics::Registry, fatal: Fatal) -> io::Result<Shared> {
+    install_panic_hook();
+    let data = match config.threads.data {
+        0 => Spawner::default_data_arbiters(),
+        configured => configured,
+    };
+    let spawner = Spawner::start(data)?;
+    let shared = Shared::new(config, metrics, spawner, fatal);
+    watchdog::start(shared.registry())?;
+    Ok(shared)
+}
+
+fn over(shared: &Shared, links: Links) -> Gateway {
+    let dispatcher = dispatcher::start(shared, links);
+    let follower = dispatcher.clone();
+    shared.on_view(move |_| follower.send(ViewChanged));
+    let submitter = Submitter::new(shared.clone(), dispatcher.clone());
+    Gateway::new(shared.clone(), dispatcher, submitter)
+}
+
+impl Shutdown {
+    /// Stops: refuses new calls at once, waits up to `grace` for the commands in flight, leaves the
+    /// cluster, ends all actors; what is still in flight is answered with
+    /// [`GatewayError::ShuttingDown`](crate::error::GatewayError::ShuttingDown). Gives back how many
+    /// commands that were.
+    pub async fn stop(self, grace: Duration) -> usize {
+        let admission = self.shared.admission();
+        admission.stop();
+        let drained = async {
+            while admission.in_flight() > 0 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        let _late = tokio::time::timeout(grace, drained).await;
+        let left = admission.in_flight();
+        self.stop.cancel();
+        let spawner = self.shared.spawner().clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || spawner.stop()).await {
+            log::error!("event=actors_not_stopped cause=\"{error}\"");
+        }
+        left
+    }
+}
