@@ -4,4 +4,5 @@ mod http;
 mod monitoring;
 mod replay;
 mod rest;
+mod rest_broker;
 mod vectors;

@@ -47,3 +47,45 @@ impl MessageBody for JobsBody {
         Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::actors::gateway::Delivered;
+
+    fn body(json: &str) -> (JobsBody, mpsc::Receiver<Delivered>) {
+        let (told, outcome) = mpsc::channel();
+        let delivery = JobDelivery::new(Vec::new(), Box::new(move |d| told.send(d).unwrap()));
+        (JobsBody::new(json.to_owned(), vec![delivery]), outcome)
+    }
+
+    fn next(body: &mut JobsBody) -> Option<Bytes> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        match Pin::new(body).poll_next(&mut context) {
+            Poll::Ready(piece) => piece.map(|bytes| bytes.unwrap()),
+            Poll::Pending => panic!("a body in memory never waits"),
+        }
+    }
+
+    #[test]
+    fn jobs_are_delivered_when_the_body_was_taken_to_its_end() {
+        let text = "x".repeat(PIECE + 1);
+        let (mut body, outcome) = body(&text);
+        assert_eq!(body.size(), BodySize::Sized(PIECE as u64 + 1));
+        assert_eq!(next(&mut body).map(|piece| piece.len()), Some(PIECE));
+        assert_eq!(next(&mut body).map(|piece| piece.len()), Some(1));
+        assert!(outcome.try_recv().is_err());
+        assert_eq!(next(&mut body), None);
+        assert_eq!(outcome.try_recv(), Ok(Delivered::All));
+    }
+
+    #[test]
+    fn jobs_go_back_when_the_client_went_away() {
+        let (mut body, outcome) = body("{}");
+        assert!(next(&mut body).is_some());
+        drop(body);
+        assert_eq!(outcome.try_recv(), Ok(Delivered::Nothing));
+    }
+}

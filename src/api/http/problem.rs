@@ -48,18 +48,6 @@ impl Problem {
         Self::bad_request(format!("{member} must not be null"))
     }
 
-    /// The status.
-    #[cfg(test)]
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The detail.
-    #[cfg(test)]
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// The response; `path` is the request's path without its query.
     pub(in crate::api) fn response(&self, path: &str) -> HttpResponse {
         let mut body = String::with_capacity(128);
