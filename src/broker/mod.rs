@@ -166,6 +166,12 @@ impl BrokerHandle {
         self.hub.observe()
     }
 
+    /// [`Self::observe`], to be called from elsewhere.
+    pub fn observer(&self) -> impl Fn() -> serde_json::Value + Send + Sync + 'static {
+        let hub = Arc::clone(&self.hub);
+        move || hub.observe()
+    }
+
     /// Whether its thread lives.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -32,10 +32,14 @@ use crate::config::Config;
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub fn serve_admin(config: &Config, gateway: Gateway) -> io::Result<Listening> {
-    let gateway = Data::new(gateway);
+pub fn serve_admin(
+    config: &Config,
+    gateway: Gateway,
+    observations: Vec<Observation>,
+) -> io::Result<Listening> {
+    let admin = Data::new(Admin { gateway, observations });
     let server = HttpServer::new(move || {
-        App::new().app_data(gateway.clone()).default_service(web::to(handle))
+        App::new().app_data(admin.clone()).default_service(web::to(handle))
     })
     .workers(1)
     .disable_signals()
@@ -45,6 +49,36 @@ pub fn serve_admin(config: &Config, gateway: Gateway) -> io::Result<Listening> {
     Ok(Listening { addresses, server })
 }
 
+/// Something else in the process that can be looked at, under a path of its own.
+pub struct Observation {
+    path: &'static str,
+    shows: &'static str,
+    state: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+}
+
+impl Observation {
+    /// Shows what `state` gives under `path`. It is called on the admin's own thread.
+    pub fn new(
+        path: &'static str,
+        shows: &'static str,
+        state: impl Fn() -> serde_json::Value + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, shows, state: Box::new(state) }
+    }
+}
+
+impl std::fmt::Debug for Observation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observation").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Admin {
+    gateway: Gateway,
+    observations: Vec<Observation>,
+}
+
 /// What there is to see.
 const INDEX: &[(&str, &str)] = &[
     ("/actors", "every actor with its state"),
@@ -52,7 +86,8 @@ const INDEX: &[(&str, &str)] = &[
     ("/cluster", "members, partitions and leaders, each with the age and source of the fact"),
 ];
 
-async fn handle(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
+async fn handle(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
+    let Admin { gateway, observations } = admin.as_ref();
     let path = request.path();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let detail = format!("{} {path} is not possible; all is read with GET", request.method());
@@ -61,15 +96,19 @@ async fn handle(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    if let Some(other) = observations.iter().find(|other| other.path == path) {
+        return json(&(other.state)());
+    }
     match path {
         "/" => {
             let entry = |(path, shows): &(&'static str, &'static str)| Entry { path, shows };
-            json(&INDEX.iter().map(entry).collect::<Vec<_>>())
+            let more = observations.iter().map(|o| Entry { path: o.path, shows: o.shows });
+            json(&INDEX.iter().map(entry).chain(more).collect::<Vec<_>>())
         }
-        "/actors" => json(&actors::all(&gateway)),
+        "/actors" => json(&actors::all(gateway)),
         "/cluster" => json(&cluster::Cluster::new(&gateway.view(), gateway.now())),
         _ => match path.strip_prefix("/actors/").and_then(actors::decoded) {
-            Some(name) => match actors::one(&gateway, &name) {
+            Some(name) => match actors::one(gateway, &name) {
                 Some(actor) => json(&actor),
                 None => missing(path, format!("no actor has the name '{name}'")),
             },

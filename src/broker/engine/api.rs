@@ -237,6 +237,8 @@ pub struct EngineStats {
     pub timers: usize,
     /// Open incidents.
     pub incidents: usize,
+    /// The oldest of them, at most [`IncidentView::SHOWN`].
+    pub open_incidents: Vec<IncidentView>,
     /// Variables.
     pub variables: usize,
     /// Requests held until their instance ends or their message is correlated.
@@ -245,4 +247,28 @@ pub struct EngineStats {
     pub unacknowledged: usize,
     /// Elements waiting to be processed.
     pub queued_steps: usize,
+}
+
+/// An open incident as the admin endpoint shows it: what a developer needs to repair and resolve it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct IncidentView {
+    /// Its key, for ResolveIncident.
+    pub key: Key,
+    /// Its kind's name.
+    pub error_type: &'static str,
+    /// Why, in words.
+    pub error_message: String,
+    /// The process instance.
+    pub process_instance_key: Key,
+    /// The element that stopped.
+    pub element_id: String,
+    /// The job that stopped it, if one did.
+    pub job_key: Option<Key>,
+    /// The scope whose variables matter for the repair.
+    pub variable_scope_key: Key,
+}
+
+impl IncidentView {
+    /// How many are shown per partition.
+    pub const SHOWN: usize = 100;
 }

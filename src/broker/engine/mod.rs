@@ -32,13 +32,14 @@ mod turn;
 mod work;
 
 pub use api::{
-    CommandInput, EngineConfig, EngineStats, Input, JobStream, Output, RequestId, Response,
-    StreamId, Tenants,
+    CommandInput, EngineConfig, EngineStats, IncidentView, Input, JobStream, Output, RequestId,
+    Response, StreamId, Tenants,
 };
 pub use event::Event;
 pub use remote::{PartitionMessage, RemoteCommand, partition_of_correlation_key};
 
 use crate::model::Millis;
+use state::Incident;
 use state::State;
 use streams::Streams;
 use turn::Turn;
@@ -116,11 +117,29 @@ impl Engine {
             message_subscriptions: state.messages.subscription_count(),
             timers: state.timers.len(),
             incidents: state.incidents.len(),
+            open_incidents: self.open_incidents(),
             variables: state.variables.len(),
             held_requests: state.requests.len() + state.messages.held_requests(),
             unacknowledged: state.links.unacknowledged_count(),
             queued_steps: state.postponed.len(),
         }
+    }
+
+    fn open_incidents(&self) -> Vec<IncidentView> {
+        let view = |incident: &Incident| {
+            let instance = self.state.elements.get(incident.element_instance)?;
+            let element = instance.definition.process.element(instance.element);
+            Some(IncidentView {
+                key: incident.key,
+                error_type: incident.kind.name(),
+                error_message: incident.message.clone(),
+                process_instance_key: instance.process_instance,
+                element_id: element.id.clone(),
+                job_key: incident.job,
+                variable_scope_key: incident.variable_scope,
+            })
+        };
+        self.state.incidents.iter().take(IncidentView::SHOWN).filter_map(view).collect()
     }
 
     /// The events since the last call, in order; empty unless [`EngineConfig::keep_events`].

@@ -204,7 +204,7 @@ def find_incident(instance_key: int):
     with urllib.request.urlopen(f"{ADMIN}/broker", timeout=5) as answer:
         broker = json.load(answer)
     for partition in broker["partitions"]:
-        for incident in partition["incidents"]:
+        for incident in partition["stats"]["engine"]["open_incidents"]:
             if incident["process_instance_key"] == instance_key:
                 return incident
     return None

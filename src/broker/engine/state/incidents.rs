@@ -83,6 +83,11 @@ impl Incidents {
         self.by_key.keys().copied().collect()
     }
 
+    /// All incidents, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Incident> {
+        self.by_key.values()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
