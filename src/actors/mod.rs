@@ -22,10 +22,13 @@ use std::time::Duration;
 
 use supervise::{Backoff, Policy};
 
+pub mod activation;
 pub mod admission;
 pub mod cell;
 pub mod dispatcher;
 pub mod gateway;
+pub mod job_stream;
+pub mod jobs;
 pub mod leader;
 pub mod mailbox;
 pub mod request_table;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dispatcher::{self, ViewChanged};
 use super::gateway::Gateway;
+use super::jobs::{self, Jobs};
 use super::leader::{LeaderLost, Links};
 use super::shared::{Shared, Submitter};
 use super::spawner::Spawner;
@@ -18,7 +19,7 @@ use super::watchdog;
 use crate::config::Config;
 use crate::metrics;
 use crate::model::ClusterView;
-use crate::net::{Endpoint, Handlers};
+use crate::net::{Endpoint, Handlers, Messenger, MessengerOptions};
 
 /// Pause between two looks at what is still in flight while stopping.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
@@ -28,6 +29,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(5);
 pub struct Shutdown {
     shared: Shared,
     stop: CancellationToken,
+    jobs: Jobs,
 }
 
 impl Gateway {
@@ -54,7 +56,7 @@ impl Gateway {
         started.await.map_err(|_| StartError::Ended)?
     }
 
-    /// Starts the actors of the data path over a fixed view, without gossip and without jobs: for
+    /// Starts the actors of the data path over a fixed view, without gossip: for
     /// benches and tests of the path itself. [`Gateway::publish`] changes the view.
     ///
     /// # Errors
@@ -70,8 +72,9 @@ impl Gateway {
         let leader_lost = Arc::new(|lost: LeaderLost| {
             log::debug!("event=leader_lost partition={} cause=\"{}\"", lost.partition, lost.cause);
         });
-        let gateway = over(&shared, Links { endpoint, leader_lost });
-        Ok((gateway, Shutdown { shared, stop: CancellationToken::new() }))
+        let messenger = Messenger::new(endpoint.clone(), MessengerOptions::default());
+        let (gateway, jobs) = over(&shared, Links { endpoint, leader_lost }, messenger);
+        Ok((gateway, Shutdown { shared, stop: CancellationToken::new(), jobs }))
     }
 }
 
@@ -85,12 +88,14 @@ async fn start_here(
     let topology = topology::start(&shared, membership.clone(), messenger.clone());
     let hints = topology.clone();
     let leader_lost = Arc::new(move |lost: LeaderLost| hints.send(lost));
-    let gateway = over(&shared, Links { endpoint: endpoint.clone(), leader_lost });
+    let links = Links { endpoint: endpoint.clone(), leader_lost };
+    let (gateway, jobs) = over(&shared, links, messenger.clone());
     // What peers send besides gossip and configuration is for job activation.
-    let handlers = Handlers::new();
+    let mut handlers = Handlers::new();
+    jobs.register(&mut handlers);
     let stop = CancellationToken::new();
     topology::serve(shared.config(), joined, handlers, topology, stop.clone());
-    Ok((gateway, Shutdown { shared, stop }))
+    Ok((gateway, Shutdown { shared, stop, jobs }))
 }
 
 fn share(config: Config, metrics: metrics::Registry, fatal: Fatal) -> io::Result<Shared> {
@@ -105,15 +110,24 @@ fn share(config: Config, metrics: metrics::Registry, fatal: Fatal) -> io::Result
     Ok(shared)
 }
 
-fn over(shared: &Shared, links: Links) -> Gateway {
+fn over(shared: &Shared, links: Links, messenger: Messenger) -> (Gateway, Jobs) {
     let dispatcher = dispatcher::start(shared, links);
     let follower = dispatcher.clone();
     shared.on_view(move |_| follower.send(ViewChanged));
     let submitter = Submitter::new(shared.clone(), dispatcher.clone());
-    Gateway::new(shared.clone(), dispatcher, submitter)
+    let jobs = jobs::start(shared, submitter.clone(), messenger);
+    let gateway = Gateway::new(shared.clone(), dispatcher, submitter);
+    gateway.serve_jobs(Box::new(jobs.clone()));
+    (gateway, jobs)
 }
 
 impl Shutdown {
+    /// The job actors, for tests that act as brokers.
+    #[cfg(test)]
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
     /// Stops: refuses new calls at once, waits up to `grace` for the commands in flight, leaves the
     /// cluster, ends all actors; what is still in flight is answered with
     /// [`GatewayError::ShuttingDown`](crate::error::GatewayError::ShuttingDown). Gives back how many
@@ -121,6 +135,7 @@ impl Shutdown {
     pub async fn stop(self, grace: Duration) -> usize {
         let admission = self.shared.admission();
         admission.stop();
+        self.jobs.retire();
         let drained = async {
             while admission.in_flight() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;

@@ -5,6 +5,7 @@
 
 pub mod correlation;
 pub mod creation;
+pub mod job_streams;
 pub mod long_poll;
 pub mod partition;
 pub mod retry;

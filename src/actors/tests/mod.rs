@@ -3,6 +3,7 @@
 mod broker;
 mod cluster;
 mod failures;
+mod jobs;
 mod panics;
 mod path;
 

@@ -23,4 +23,8 @@ pub use server::{GrpcServer, ServeError, serve};
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod proto {
     tonic::include_proto!("gateway_protocol");
+
+    /// The descriptors of the service and its messages.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/gateway_descriptor.bin"));
 }

@@ -81,6 +81,8 @@ pub enum Answer {
         /// Whether it is overloaded.
         exhausted: bool,
     },
+    /// The question was not sent, because the poll's client is gone.
+    NotAsked,
 }
 
 /// Where activated jobs go: the first `count` to `to`, the rest back to the broker.

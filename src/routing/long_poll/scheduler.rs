@@ -80,6 +80,12 @@ impl LongPolls {
     /// A scheduler without polls and partitions.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        Self::with_ids_from(settings, 0)
+    }
+
+    /// The same, with ids above `id`, so that they differ from those of an earlier scheduler.
+    #[must_use]
+    pub fn with_ids_from(settings: Settings, id: u64) -> Self {
         Self {
             settings,
             ring: Vec::new(),
@@ -89,7 +95,7 @@ impl LongPolls {
             timers: BTreeSet::new(),
             wakes: BTreeSet::new(),
             idle: 0,
-            next_id: 0,
+            next_id: id,
         }
     }
 
@@ -266,7 +272,7 @@ impl LongPolls {
                     queue.doubt_until = now + DOUBT;
                 }
             }
-            Answer::Rejected => {}
+            Answer::Rejected | Answer::NotAsked => {}
             Answer::Failed { exhausted } => known.failed(exhausted, now),
         }
     }

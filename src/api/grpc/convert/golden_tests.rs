@@ -41,10 +41,7 @@ fn inline_files(value: &mut Value) {
 }
 
 fn request<T: Message + Default>(rpc: &str, json: &Value) -> T {
-    let pool = DescriptorPool::decode(
-        include_bytes!(concat!(env!("OUT_DIR"), "/gateway_descriptor.bin")).as_slice(),
-    )
-    .unwrap();
+    let pool = DescriptorPool::decode(crate::api::grpc::proto::FILE_DESCRIPTOR_SET).unwrap();
     let service = pool.get_service_by_name("gateway_protocol.Gateway").unwrap();
     let input = service.methods().find(|method| method.name() == rpc).unwrap().input();
     let mut json = json.clone();
@@ -200,10 +197,7 @@ fn answer(rpc: &str, reply: &Reply) -> Option<Value> {
         }
         _ => return None,
     };
-    let pool = DescriptorPool::decode(
-        include_bytes!(concat!(env!("OUT_DIR"), "/gateway_descriptor.bin")).as_slice(),
-    )
-    .unwrap();
+    let pool = DescriptorPool::decode(crate::api::grpc::proto::FILE_DESCRIPTOR_SET).unwrap();
     let service = pool.get_service_by_name("gateway_protocol.Gateway").unwrap();
     let output = service.methods().find(|method| method.name() == rpc).unwrap().output();
     let message = DynamicMessage::decode(output, bytes.as_slice()).unwrap();

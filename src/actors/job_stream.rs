@@ -1,0 +1,564 @@
+//! Streams of pushed jobs: keeps them registered at every broker and hands pushed jobs to clients.
+//!
+//! Brokers → **job-streams** → frontends. Decisions are [`JobStreams`]'s; this actor sends its
+//! requests, and holds the clients' channels and the brokers' pushes that are not answered yet.
+//!
+//! Invariant: a push is answered with success only when the client's transport took the job, or when
+//! the job is in a delivery that gives it back if the client goes away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, Supervised};
+use arc_swap::ArcSwap;
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::activation::{GiveBack, NOT_SENT, Owed};
+use super::gateway::{ActivatedJob, Delivered, DeliverySender, JobDelivery};
+use super::mailbox::{Mail, Mailbox};
+use super::shared::{BrokerEvent, Shared};
+use super::{JOB_ACTIVATION, supervise};
+use crate::error::GatewayError;
+use crate::model::{BrokerId, Key, MemberId, Millis, StreamErrorCode, StreamJobs};
+use crate::net::{Messenger, RequestError, Responder};
+use crate::routing::job_streams::{ClientId, Effect, JobStreams, PushId, Routed};
+use crate::wire::Address;
+use crate::wire::record::{JobPush, JobStreamMetadata, Record as _};
+use crate::wire::sbe::Message;
+use crate::wire::sbe::stream::{
+    AddStreamRequest, AddStreamResponse, PushStreamRequest, PushStreamResponse,
+    RemoveStreamRequest, StreamError, StreamErrorDetail,
+};
+
+/// Kind of this actor.
+pub const KIND: &str = "job-streams";
+
+const ADD: &str = "stream-add";
+const REMOVE: &str = "stream-remove";
+const REMOVE_ALL: &str = "stream-remove-all";
+/// How long a broker has to answer a request (cluster-protocol §8.1).
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a broker has to forget what an earlier gateway of our name left there. Brokers need not
+/// answer this message.
+const CLEAN_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often clients that went away are cleared out.
+const SWEEP: Millis = Millis(1_000);
+/// Streams shown on the admin endpoint.
+const SHOWN: usize = 100;
+/// Ids of one life of the actor.
+const IDS_PER_LIFE: u32 = 48;
+
+/// A client wants jobs pushed.
+#[derive(Debug)]
+pub struct Open {
+    /// Which jobs.
+    pub stream: StreamJobs,
+    /// Where they go. The stream is over when it is closed.
+    pub deliveries: DeliverySender,
+}
+
+/// A broker pushes a job.
+#[derive(Debug)]
+pub struct Pushed {
+    /// The request as it came.
+    pub payload: Bytes,
+    /// The way back.
+    pub responder: Responder,
+}
+
+/// A broker forgot our streams and asks for them.
+#[derive(Debug)]
+pub struct Recreate {
+    /// Its internal address.
+    pub sender: Address,
+}
+
+/// The gateway stops: brokers are told to forget all its streams.
+#[derive(Debug)]
+pub struct Retire;
+
+/// How a request to a broker ended.
+enum Ended {
+    Cleaned(MemberId),
+    Added(Uuid, MemberId, bool),
+    Removed(Uuid, MemberId, bool),
+}
+
+/// What became of a pushed job.
+struct Settled {
+    push: PushId,
+    client: ClientId,
+    taken: bool,
+    owed: Owed,
+}
+
+#[derive(Clone)]
+struct Parts {
+    mailbox: Mailbox<JobStreamActor>,
+    shared: Shared,
+    messenger: Messenger,
+    give_back: GiveBack,
+    observed: Arc<ArcSwap<Value>>,
+    lives: Arc<AtomicU64>,
+}
+
+/// See the module.
+pub struct JobStreamActor {
+    parts: Parts,
+    streams: JobStreams,
+    clients: BTreeMap<ClientId, DeliverySender>,
+    /// Pushes that the broker still waits for.
+    responders: BTreeMap<PushId, Responder>,
+    addresses: BTreeMap<MemberId, Address>,
+    pushed: u64,
+    refused: u64,
+    next_sweep: Millis,
+    timer: Option<(Millis, SpawnHandle)>,
+}
+
+/// Starts the job streams.
+#[must_use]
+pub fn start(
+    shared: &Shared,
+    messenger: Messenger,
+    give_back: GiveBack,
+) -> Mailbox<JobStreamActor> {
+    let observed = Arc::new(ArcSwap::from_pointee(Value::Null));
+    let shown: Arc<ArcSwap<Value>> = Arc::clone(&observed);
+    let cell = shared.register(KIND, &[], shown);
+    let supervision = shared.supervision(JOB_ACTIVATION);
+    let arbiter = shared.spawner().control().clone();
+    let own = shared.clone();
+    let mailbox = supervise::start(&arbiter, cell, supervision, move |mailbox| {
+        let lives = Arc::default();
+        let shared = own;
+        JobStreamActor::new(Parts { mailbox, shared, messenger, give_back, observed, lives })
+    });
+    let follower = mailbox.clone();
+    shared.on_broker(move |event| follower.send(event.clone()));
+    mailbox
+}
+
+impl JobStreamActor {
+    fn new(parts: Parts) -> Self {
+        let life = parts.lives.fetch_add(1, Relaxed);
+        let mut actor = Self {
+            parts,
+            streams: JobStreams::with_ids_from(life << IDS_PER_LIFE),
+            clients: BTreeMap::new(),
+            responders: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            pushed: 0,
+            refused: 0,
+            next_sweep: Millis(0),
+            timer: None,
+        };
+        // Brokers that were known before; nothing is sent while there are no streams.
+        let brokers: Vec<BrokerId> =
+            actor.parts.shared.view().brokers.iter().map(|broker| broker.id).collect();
+        for broker in brokers {
+            let effects = actor.join(broker);
+            actor.perform(effects);
+        }
+        actor
+    }
+
+    fn now(&self) -> Millis {
+        self.parts.shared.clock().now()
+    }
+
+    fn join(&mut self, broker: BrokerId) -> Vec<Effect> {
+        let view = self.parts.shared.view();
+        let address = view.broker(broker).map(|known| known.internal_address.parse::<Address>());
+        let mut out = Vec::new();
+        match address {
+            Some(Ok(address)) => {
+                let member = MemberId::new(broker.to_string());
+                self.addresses.insert(member.clone(), address);
+                // It may be a new process with the id of one we knew.
+                self.streams.broker_left(&member);
+                self.streams.broker_joined(member, &mut out);
+            }
+            Some(Err(error)) => {
+                log::warn!("event=broker_without_streams broker={broker} cause=\"{error}\"");
+            }
+            None => {}
+        }
+        out
+    }
+
+    fn leave(&mut self, broker: BrokerId) {
+        let member = MemberId::new(broker.to_string());
+        self.addresses.remove(&member);
+        self.streams.broker_left(&member);
+    }
+
+    fn open(&mut self, open: Open) -> Vec<Effect> {
+        let limit = self.parts.shared.config().limits.job_streams;
+        if self.clients.len() >= limit {
+            drop(open.deliveries.try_send(Err(GatewayError::Overloaded {
+                limit: "limits.job_streams",
+                detail: format!("{limit} job streams are open"),
+            })));
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let client = self.streams.open(open.stream, Uuid::new_v4(), &mut out);
+        self.clients.insert(client, open.deliveries);
+        out
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::RemoveAll { broker } => self.clean(broker),
+                Effect::Add { stream, broker } => self.add(stream, broker),
+                Effect::Remove { stream, broker } => self.remove(stream, broker),
+                Effect::Accept { push } => {
+                    if let Some(responder) = self.responders.remove(&push) {
+                        responder.reply(encoded(&PushStreamResponse));
+                    }
+                }
+            }
+        }
+    }
+
+    fn clean(&self, broker: MemberId) {
+        // Only a configured member id can be that of an earlier gateway; others are random.
+        if self.parts.shared.config().cluster.member_id.is_empty() {
+            return self.parts.mailbox.send(Ended::Cleaned(broker));
+        }
+        self.request(&broker.clone(), REMOVE_ALL, Bytes::new(), CLEAN_TIMEOUT, move |_| {
+            Ended::Cleaned(broker)
+        });
+    }
+
+    fn add(&self, stream: Uuid, broker: MemberId) {
+        let Some(shape) = self.streams.shape(stream) else { return };
+        let metadata = JobStreamMetadata {
+            worker: shape.worker.clone(),
+            timeout: shape.timeout_ms,
+            variables: shape.fetch_variables.clone(),
+            tenant_ids: shape.tenant_ids.clone(),
+        };
+        let request = AddStreamRequest {
+            id: stream,
+            stream_type: Bytes::copy_from_slice(shape.job_type.as_bytes()),
+            metadata: metadata.to_bytes(),
+        };
+        self.request(&broker.clone(), ADD, encoded(&request), REQUEST_TIMEOUT, move |result| {
+            let success = match &result {
+                Ok(reply) => reply.is_empty() || AddStreamResponse::decode(reply).is_ok(),
+                Err(_) => false,
+            };
+            if !success {
+                log::debug!("event=stream_not_added stream={stream} broker={broker}");
+            }
+            Ended::Added(stream, broker, success)
+        });
+    }
+
+    fn remove(&self, stream: Uuid, broker: MemberId) {
+        let request = encoded(&RemoveStreamRequest { id: stream });
+        self.request(&broker.clone(), REMOVE, request, REQUEST_TIMEOUT, move |result| {
+            // An answer of any kind is final; silence is not (cluster-protocol §8.3).
+            let done = match result {
+                Ok(_) => true,
+                Err(error) => matches!(
+                    error,
+                    RequestError::Remote(_)
+                        | RequestError::Protocol
+                        | RequestError::NoHandler { .. }
+                        | RequestError::TooLarge(_)
+                ),
+            };
+            Ended::Removed(stream, broker, done)
+        });
+    }
+
+    /// Sends a request and mails its outcome. Runs on this actor's thread.
+    fn request(
+        &self,
+        broker: &MemberId,
+        subject: &'static str,
+        payload: Bytes,
+        timeout: Duration,
+        ended: impl FnOnce(Result<Bytes, RequestError>) -> Ended + 'static,
+    ) {
+        let Some(address) = self.addresses.get(broker).cloned() else { return };
+        let (messenger, mailbox) = (self.parts.messenger.clone(), self.parts.mailbox.clone());
+        self.parts.mailbox.cell().sent();
+        actix_rt::spawn(async move {
+            let result = messenger.request(&address, subject, payload, timeout).await;
+            mailbox.send(ended(result));
+        });
+    }
+
+    fn ended(&mut self, ended: Ended) -> Vec<Effect> {
+        let now = self.now();
+        let mut out = Vec::new();
+        match ended {
+            Ended::Cleaned(broker) => self.streams.cleaned(&broker, &mut out),
+            Ended::Added(stream, broker, success) => {
+                self.streams.added(stream, &broker, success, now, &mut out);
+            }
+            Ended::Removed(stream, broker, done) => {
+                self.streams.removed(stream, &broker, done, now);
+            }
+        }
+        out
+    }
+
+    fn pushed(&mut self, pushed: Pushed) {
+        let Pushed { payload, mut responder } = pushed;
+        let request = match PushStreamRequest::decode(&payload) {
+            Ok(request) => request,
+            Err(error) => return responder.error(format!("unreadable push: {error}")),
+        };
+        let push = match JobPush::from_bytes(&request.payload) {
+            Ok(push) => push,
+            Err(error) => {
+                let text = format!("unreadable job: {error}");
+                return responder.reply(failure(StreamErrorCode::Malformed, text, 0));
+            }
+        };
+        self.pushed += 1;
+        match self.streams.push(request.id, self.now()) {
+            Routed::To(client, id) => {
+                // At most one push per unit of credit waits, so they are bounded by the clients.
+                responder.hold();
+                self.responders.insert(id, responder);
+                self.deliver(client, id, push);
+            }
+            Routed::Unknown => {
+                self.refused += 1;
+                let text = format!("no stream with id {}", request.id);
+                responder.reply(failure(StreamErrorCode::NotFound, text, 0));
+                self.tell_all(REMOVE, &encoded(&RemoveStreamRequest { id: request.id }));
+            }
+            Routed::Blocked(clients) => {
+                self.refused += 1;
+                let text = format!("none of {clients} clients can take a job");
+                responder.reply(failure(StreamErrorCode::Exhausted, text, clients));
+            }
+        }
+    }
+
+    fn deliver(&self, client: ClientId, push: PushId, job: JobPush) {
+        let job = ActivatedJob { key: Key(job.key), record: job.record };
+        let owed = Owed::from(&job);
+        let mailbox = self.parts.mailbox.clone();
+        let settle = move |delivered| {
+            let taken = match delivered {
+                Delivered::All => true,
+                Delivered::Except { returned, .. } => returned.is_empty(),
+                Delivered::Nothing => false,
+            };
+            mailbox.send(Settled { push, client, taken, owed });
+        };
+        let delivery = JobDelivery::new(vec![job], Box::new(settle));
+        match self.clients.get(&client) {
+            // Refused only when the client went away; the delivery then settles as not taken.
+            Some(deliveries) => drop(deliveries.try_send(Ok(delivery))),
+            None => drop(delivery),
+        }
+    }
+
+    fn settled(&mut self, settled: Settled) -> Vec<Effect> {
+        let Settled { push, client, taken, owed } = settled;
+        let mut out = Vec::new();
+        let broker_waits = self.streams.settled(push, taken, self.now(), &mut out);
+        if !taken {
+            match self.responders.remove(&push).filter(|_| broker_waits) {
+                Some(responder) => {
+                    let text = "the client went away".to_owned();
+                    responder.reply(failure(StreamErrorCode::Exhausted, text, 1));
+                }
+                None => self.parts.give_back.jobs([owed], NOT_SENT),
+            }
+            if self.clients.get(&client).is_some_and(DeliverySender::is_closed) {
+                self.close(client, &mut out);
+            }
+        }
+        out
+    }
+
+    fn close(&mut self, client: ClientId, out: &mut Vec<Effect>) {
+        self.clients.remove(&client);
+        self.streams.close(client, out);
+    }
+
+    fn tell_all(&self, subject: &str, payload: &Bytes) {
+        for (broker, address) in &self.addresses {
+            if let Err(error) = self.parts.messenger.send(address, subject, payload.clone()) {
+                log::debug!(
+                    "event=broker_not_told subject={subject} broker={broker} cause=\"{error}\""
+                );
+            }
+        }
+    }
+
+    /// Performs what follows an input that may have changed registrations.
+    fn finish(&mut self, effects: Vec<Effect>, context: &mut Context<Self>) {
+        self.perform(effects);
+        self.show();
+        self.set_timer(context);
+    }
+
+    fn show(&self) {
+        let streams = self.streams.registrations().take(SHOWN).map(|(id, shape, clients, told)| {
+            json!({
+                "id": id.to_string(), "type": shape.job_type, "worker": shape.worker,
+                "clients": clients, "brokers": told,
+            })
+        });
+        self.parts.observed.store(Arc::new(json!({
+            "streams": self.streams.len(),
+            "clients": self.clients.len(),
+            "brokers": self.addresses.len(),
+            "pushed": self.pushed,
+            "refused": self.refused,
+            "shown": streams.collect::<Vec<Value>>(),
+        })));
+    }
+
+    fn set_timer(&mut self, context: &mut Context<Self>) {
+        let sweep = Some(self.next_sweep).filter(|_| !self.clients.is_empty());
+        let due = self.streams.next_deadline().into_iter().chain(sweep).min();
+        if due == self.timer.as_ref().map(|(at, _)| *at) {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            context.cancel_future(timer);
+        }
+        if let Some(due) = due {
+            let pause = self.parts.shared.clock().until(due);
+            let timer = context.run_later(pause, Self::due);
+            self.timer = Some((due, timer));
+        }
+    }
+
+    fn due(&mut self, context: &mut Context<Self>) {
+        self.timer = None;
+        let now = self.now();
+        let mut out = Vec::new();
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP;
+            let gone = self.clients.iter().filter(|(_, deliveries)| deliveries.is_closed());
+            let gone: Vec<ClientId> = gone.map(|(client, _)| *client).collect();
+            for client in gone {
+                self.close(client, &mut out);
+            }
+        }
+        self.streams.on_time(now, &mut out);
+        self.finish(out, context);
+    }
+}
+
+fn encoded(message: &impl Message) -> Bytes {
+    let mut out = BytesMut::new();
+    message.encode(&mut out);
+    out.freeze()
+}
+
+/// An error reply with one detail per client that could not take the job.
+fn failure(code: StreamErrorCode, message: String, blocked: usize) -> Bytes {
+    let detail = || StreamErrorDetail {
+        code: StreamErrorCode::Blocked,
+        message: "the client does not read".to_owned(),
+    };
+    let details = std::iter::repeat_with(detail).take(blocked.min(usize::from(u8::MAX))).collect();
+    encoded(&StreamError { code, message, details })
+}
+
+impl Actor for JobStreamActor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for JobStreamActor {
+    /// Ends every stream; clients open them again. Brokers learn of the old ones by their pushes.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        *self = Self::new(self.parts.clone());
+    }
+}
+
+impl Handler<Mail<Open>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Open>, context: &mut Self::Context) {
+        let effects = self.open(mail.open());
+        self.finish(effects, context);
+    }
+}
+
+impl Handler<Mail<Pushed>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Pushed>, context: &mut Self::Context) {
+        self.pushed(mail.open());
+        self.set_timer(context);
+    }
+}
+
+impl Handler<Mail<Settled>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Settled>, context: &mut Self::Context) {
+        let effects = self.settled(mail.open());
+        self.perform(effects);
+        self.set_timer(context);
+    }
+}
+
+impl Handler<Mail<Ended>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Ended>, context: &mut Self::Context) {
+        let effects = self.ended(mail.open());
+        self.finish(effects, context);
+    }
+}
+
+impl Handler<Mail<Recreate>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Recreate>, context: &mut Self::Context) {
+        let Recreate { sender } = mail.open();
+        let broker = self.addresses.iter().find(|(_, address)| **address == sender);
+        let mut out = Vec::new();
+        if let Some((broker, _)) = broker {
+            self.streams.recreate(broker, &mut out);
+        }
+        self.finish(out, context);
+    }
+}
+
+impl Handler<Mail<BrokerEvent>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<BrokerEvent>, context: &mut Self::Context) {
+        let effects = match mail.open() {
+            BrokerEvent::Added(broker) => self.join(broker),
+            BrokerEvent::Removed(broker) => {
+                self.leave(broker);
+                Vec::new()
+            }
+        };
+        self.finish(effects, context);
+    }
+}
+
+impl Handler<Mail<Retire>> for JobStreamActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail<Retire>, _: &mut Self::Context) {
+        let Retire = mail.open();
+        // Each client's stream ends as its channel is dropped.
+        self.clients.clear();
+        self.tell_all(REMOVE_ALL, &Bytes::new());
+    }
+}

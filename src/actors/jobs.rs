@@ -1,0 +1,67 @@
+//! The job half of the gateway: starts its actors, and brings them what clients and brokers send.
+
+use super::activation::{self, Activate, GiveBack, JobActivation, JobsAvailable};
+use super::gateway::{DeliverySender, JobDoor};
+use super::job_stream::{self, JobStreamActor, Open, Pushed, Recreate, Retire};
+use super::mailbox::Mailbox;
+use super::shared::{Shared, Submitter};
+use crate::model::{ActivateJobs, StreamJobs};
+use crate::net::{Handlers, Message, Messenger, Responder};
+use crate::wire::events::{JOBS_AVAILABLE, decode_jobs_available};
+
+/// The job actors. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    activation: Mailbox<JobActivation>,
+    streams: Mailbox<JobStreamActor>,
+}
+
+/// Starts the job actors; they follow the cluster view by themselves.
+#[must_use]
+pub fn start(shared: &Shared, submitter: Submitter, messenger: Messenger) -> Jobs {
+    let give_back = GiveBack::new(submitter.clone());
+    let activation = activation::start(shared, submitter, give_back.clone());
+    let streams = job_stream::start(shared, messenger, give_back);
+    Jobs { activation, streams }
+}
+
+impl Jobs {
+    /// Takes what brokers send about jobs.
+    pub fn register(&self, handlers: &mut Handlers) {
+        let activation = self.activation.clone();
+        handlers.on(JOBS_AVAILABLE, move |message: Message, responder: Responder| {
+            match decode_jobs_available(&message.payload) {
+                Ok(job_type) => {
+                    activation.send(JobsAvailable(job_type));
+                    responder.reply(bytes::Bytes::new());
+                }
+                Err(error) => responder.error(format!("unreadable event: {error}")),
+            }
+        });
+        let streams = self.streams.clone();
+        handlers.on("stream-push", move |message: Message, responder: Responder| {
+            streams.send(Pushed { payload: message.payload, responder });
+        });
+        let streams = self.streams.clone();
+        handlers.on("stream-recreate", move |message: Message, responder: Responder| {
+            streams.send(Recreate { sender: message.sender });
+            responder.reply(bytes::Bytes::new());
+        });
+    }
+
+    /// Ends all polls and streams, and tells the brokers to forget the streams.
+    pub fn retire(&self) {
+        self.activation.send(activation::Retire);
+        self.streams.send(Retire);
+    }
+}
+
+impl JobDoor for Jobs {
+    fn activate(&self, poll: ActivateJobs, deliveries: DeliverySender) {
+        self.activation.send(Activate { poll, deliveries });
+    }
+
+    fn stream(&self, stream: StreamJobs, deliveries: DeliverySender) {
+        self.streams.send(Open { stream, deliveries });
+    }
+}
