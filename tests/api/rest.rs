@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use beegate::actors::Gateway;
-use beegate::actors::supervise::Fatal;
+use beegate::actors::gateway::{Fatal, Shutdown};
 use beegate::api::http;
 use beegate::config::Config;
 use beegate::model::ClusterView;
@@ -28,7 +28,7 @@ pub fn config() -> Config {
 }
 
 /// A gateway that knows this cluster and no gossip.
-pub fn gateway(config: &Config, view: ClusterView) -> Gateway {
+pub fn gateway(config: &Config, view: ClusterView) -> (Gateway, Shutdown) {
     let options =
         EndpointOptions { connect_timeout: Duration::from_secs(1), frame_bytes_max: 1 << 20 };
     let endpoint = Endpoint::new(&config.cluster.name, Address::new("127.0.0.1", 1), options);
@@ -42,14 +42,14 @@ pub fn without_brokers<F: Future<Output = ()>>(
     test: impl FnOnce(SocketAddr, Gateway) -> F,
 ) {
     actix_rt::System::new().block_on(async {
-        let gateway = gateway(&config, ClusterView::default());
+        let (gateway, shutdown) = gateway(&config, ClusterView::default());
         let listening = http::serve(&config, gateway.clone()).expect("listens");
         let address = listening.addresses[0];
         let handle = listening.server.handle();
         actix_rt::spawn(listening.server);
         test(address, gateway.clone()).await;
         handle.stop(false).await;
-        gateway.stop(Duration::ZERO).await;
+        shutdown.stop(Duration::ZERO).await;
     });
 }
 

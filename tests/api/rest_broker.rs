@@ -56,13 +56,13 @@ fn serve<F: Future<Output = ()>>(
     test: impl FnOnce(SocketAddr, beegate::actors::Gateway) -> F,
 ) {
     actix_rt::System::new().block_on(async {
-        let gateway = gateway(config, view);
+        let (gateway, shutdown) = gateway(config, view);
         let listening = http::serve(config, gateway.clone()).expect("listens");
         let (address, handle) = (listening.addresses[0], listening.server.handle());
         actix_rt::spawn(listening.server);
         test(address, gateway.clone()).await;
         handle.stop(false).await;
-        gateway.stop(Duration::ZERO).await;
+        shutdown.stop(Duration::ZERO).await;
     });
 }
 
@@ -178,7 +178,7 @@ fn a_client_that_goes_away_is_noticed() {
         // A broker that accepts connections and never says anything.
         let silent = TcpListener::bind("127.0.0.1:0").await.expect("listens");
         let view = view(1, &silent.local_addr().expect("an address").to_string());
-        let gateway = gateway(&config, view);
+        let (gateway, shutdown) = gateway(&config, view);
         let listening = http::serve(&config, gateway.clone()).expect("listens");
         let (to, handle) = (listening.addresses[0], listening.server.handle());
         actix_rt::spawn(listening.server);
@@ -209,6 +209,6 @@ fn a_client_that_goes_away_is_noticed() {
         drop(client);
         assert!(active(0).await, "the request still waits for a client that is gone");
         handle.stop(false).await;
-        gateway.stop(Duration::ZERO).await;
+        shutdown.stop(Duration::ZERO).await;
     });
 }
