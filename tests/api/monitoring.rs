@@ -21,7 +21,7 @@ fn served<F: Future<Output = ()>>(
         let config = config();
         let monitoring =
             serve_monitoring(&config, gateway.clone(), lifecycle).expect("monitoring listens");
-        let admin = serve_admin(&config, gateway.clone()).expect("admin listens");
+        let admin = serve_admin(&config, gateway.clone(), Vec::new()).expect("admin listens");
         let (to_monitoring, to_admin) = (monitoring.addresses[0], admin.addresses[0]);
         let handles = [monitoring.server.handle(), admin.server.handle()];
         actix_rt::spawn(monitoring.server);
