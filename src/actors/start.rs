@@ -87,6 +87,8 @@ async fn start_here(
     let Joined { endpoint, messenger, membership, .. } = &joined;
     let topology = topology::start(&shared, membership.clone(), messenger.clone());
     let hints = topology.clone();
+    #[cfg(test)]
+    super::test_panic::remember(&topology);
     let leader_lost = Arc::new(move |lost: LeaderLost| hints.send(lost));
     let links = Links { endpoint: endpoint.clone(), leader_lost };
     let (gateway, jobs) = over(&shared, links, messenger.clone());

@@ -191,8 +191,9 @@ where
                     within.as_secs()
                 );
                 log::error!("event=actor_escalated actor={} cause=\"{text}\"", self.cell.name());
+                let ended = self.end(ActorState::Failed);
                 (self.supervision.fatal.0)(&text);
-                return self.end(ActorState::Failed);
+                return ended;
             }
         }
         let context = &mut self.context;

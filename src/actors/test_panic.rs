@@ -1,10 +1,12 @@
 //! Lets tests panic each kind of actor in a handler.
 
+use std::sync::Mutex;
+
 use actix::{Context, Handler};
 
 use super::dispatcher::Dispatcher;
 use super::leader::LeaderConnection;
-use super::mailbox::Mail;
+use super::mailbox::{Mail, Mailbox};
 use super::session::Session;
 use super::topology::Topology;
 
@@ -27,6 +29,19 @@ macro_rules! panics {
             }
         }
     )*};
+}
+
+/// The topology started last, for the one test that panics it.
+static TOPOLOGY: Mutex<Option<Mailbox<Topology>>> = Mutex::new(None);
+
+/// Called when a topology starts.
+pub(crate) fn remember(topology: &Mailbox<Topology>) {
+    *TOPOLOGY.lock().unwrap() = Some(topology.clone());
+}
+
+/// The topology started last.
+pub(crate) fn topology() -> Mailbox<Topology> {
+    TOPOLOGY.lock().unwrap().clone().expect("a gateway was started")
 }
 
 panics!(Dispatcher, LeaderConnection, Session, Topology);

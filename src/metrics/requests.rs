@@ -75,10 +75,13 @@ impl PartitionRequests {
     }
 }
 
+/// Sees each series with its labels.
+type Visit<'a> = dyn FnMut(&[(&str, &str)], &Row) + 'a;
+
 impl Source for RequestMetrics {
     fn expose(&self, out: &mut Exposition) {
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let each = |visit: &mut dyn FnMut(&[(&str, &str)], &Row)| {
+        let each = |visit: &mut Visit<'_>| {
             for (id, requests) in &partitions {
                 let id = id.to_string();
                 for (request_type, row) in requests.rows() {

@@ -241,6 +241,10 @@ impl LeaderConnection {
         if ticket.is_abandoned() {
             return;
         }
+        if matches!(self.state, State::Idle) {
+            // The dispatcher may have seen a view that is still on its way here.
+            self.follow_view(context);
+        }
         let deadline = ticket.deadline();
         match &self.state {
             State::Up(link) => link.send(ticket),

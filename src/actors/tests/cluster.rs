@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::broker::FakeBroker;
 use super::*;
 use crate::actors::gateway::MemberOptions;
+use crate::actors::test_panic;
 use crate::gossip::SwimConfig;
 use crate::metrics;
-use crate::model::{BrokerId, MemberId, Millis, PartitionHealth, PartitionRole};
+use crate::model::{ActorState, BrokerId, MemberId, Millis, PartitionHealth, PartitionRole};
 use crate::net::membership::{self, Candidate, MembershipOptions};
 use crate::net::{Endpoint, EndpointOptions, Handlers, Messenger, MessengerOptions, ServeOptions};
 use crate::wire::broker_info::{BrokerInfo, COMMAND_API, PROPERTY};
@@ -91,6 +92,21 @@ async fn a_gateway_joins_finds_the_leader_and_shows_what_it_knows() {
     }
     let topology = actors.iter().find(|actor| actor.kind == "topology").unwrap();
     assert_eq!(topology.observed["partitions"][0]["leader"], 0);
+
+    // A topology that panics publishes the same again, and commands go on meanwhile.
+    let before = gateway.view();
+    test_panic::topology().send(test_panic::Panic);
+    eventually("restarted and running", || {
+        let topology = gateway.actors().into_iter().find(|a| a.kind == "topology").unwrap();
+        topology.restarts.panic == 1 && topology.state == ActorState::Running
+    })
+    .await;
+    assert!(execute(&session(&gateway), keyed(1, 4)).await.is_ok());
+    eventually("the same view", || {
+        let view = gateway.view();
+        view.brokers == before.brokers && view.has_leader(PartitionId(1))
+    })
+    .await;
     stop.cancel();
     assert_eq!(shutdown.stop(PATIENCE).await, 0);
 }
