@@ -1,7 +1,7 @@
 //! Raising incidents and going on after their resolution.
 
 use super::event::Event;
-use super::state::{Definition, Incident, IncidentKind, Phase};
+use super::state::{Definition, Incident, IncidentKind, Phase, State};
 use super::step::Step;
 use super::turn::Turn;
 use super::work;
@@ -45,7 +45,7 @@ pub fn discard(turn: &mut Turn<'_>, element_instance: Key) {
 }
 
 /// An incident as replies show it.
-pub fn record(turn: &Turn<'_>, incident: &Incident) -> IncidentRecord {
+pub fn record(state: &State, incident: &Incident) -> IncidentRecord {
     let mut record = IncidentRecord {
         error_type: incident.kind.name().into(),
         error_message: incident.message.clone(),
@@ -54,7 +54,7 @@ pub fn record(turn: &Turn<'_>, incident: &Incident) -> IncidentRecord {
         variable_scope_key: incident.variable_scope.0,
         ..IncidentRecord::default()
     };
-    if let Some(instance) = turn.state.elements.get(incident.element_instance) {
+    if let Some(instance) = state.elements.get(incident.element_instance) {
         let definition: &Definition = &instance.definition;
         record.bpmn_process_id = definition.process_id().to_owned();
         record.process_definition_key = definition.key.0;
@@ -62,14 +62,14 @@ pub fn record(turn: &Turn<'_>, incident: &Incident) -> IncidentRecord {
         record.element_id = definition.process.element(instance.element).id.to_string();
         record.tenant_id = definition.tenant.to_string();
         record.process_definition_path = vec![definition.key.0];
-        record.element_instance_path = vec![path(turn, incident.element_instance)];
+        record.element_instance_path = vec![path(state, incident.element_instance)];
     }
     record
 }
 
 /// Keys from the process instance down to an element instance.
-fn path(turn: &Turn<'_>, element_instance: Key) -> Vec<i64> {
-    let elements = &turn.state.elements;
+fn path(state: &State, element_instance: Key) -> Vec<i64> {
+    let elements = &state.elements;
     let upwards = std::iter::successors(Some(element_instance), |key| elements.get(*key)?.scope);
     let mut keys: Vec<i64> = upwards.map(|key| key.0).collect();
     keys.reverse();

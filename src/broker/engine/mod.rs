@@ -87,17 +87,19 @@ impl Engine {
         turn.finish();
     }
 
-    /// When [`Input::Tick`] is due next; `None` while nothing waits for time to pass. May lie in
-    /// the past: then it is due now.
+    /// When [`Input::Tick`] is due next, by the caller's clock; `None` while nothing waits for time
+    /// to pass. What is due at once is due at the beginning of time.
     #[must_use]
     pub fn next_due(&self) -> Option<Millis> {
+        const AT_ONCE: Millis = Millis(i64::MIN);
         if !self.state.postponed.is_empty() {
-            return Some(Millis(i64::MIN));
+            return Some(AT_ONCE);
         }
         let next = self.state.schedule.next()?;
         match self.state.pinned_clock {
-            Some(pinned) if next > pinned => None,
-            _ => Some(next),
+            // The caller's clock says nothing about a time that stands still.
+            Some(pinned) => (next <= pinned).then_some(AT_ONCE),
+            None => Some(next),
         }
     }
 

@@ -18,7 +18,7 @@ pub fn resolve(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
         );
         return reject(RejectionType::NotFound, reason);
     };
-    let record = incident::record(turn, found);
+    let record = incident::record(turn.state, found);
     incident::resolve(turn, key);
     event(key, ValueType::Incident, intents::RESOLVED, &record)
 }

@@ -110,8 +110,9 @@ pub fn completed(turn: &mut Turn<'_>, context: &Context) {
 pub fn terminated(turn: &mut Turn<'_>, key: Key) {
     if let Some(awaiting) = turn.state.requests.get(key) {
         let request = awaiting.request;
-        let mut record = ProcessInstanceCreationRecord::default();
-        record.process_instance_key = key.0;
+        let process_instance_key = key.0;
+        let mut record =
+            ProcessInstanceCreationRecord { process_instance_key, ..Default::default() };
         if let Some(instance) = turn.state.elements.get(key) {
             instance.definition.process_id().clone_into(&mut record.bpmn_process_id);
             record.process_definition_key = instance.definition.key.0;

@@ -124,7 +124,7 @@ impl Elements {
     }
 
     /// Keys of the running process instances, oldest first.
-    #[must_use]
+    #[cfg(test)]
     pub fn process_instance_keys(&self) -> Vec<Key> {
         let roots = self.by_key.values().filter(|instance| instance.scope.is_none());
         roots.map(|instance| instance.key).collect()

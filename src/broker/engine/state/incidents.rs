@@ -77,12 +77,6 @@ impl Incidents {
         self.by_element_instance.range(range).map(|(_, incident)| *incident).collect()
     }
 
-    /// Keys of all incidents, oldest first.
-    #[must_use]
-    pub fn keys(&self) -> Vec<Key> {
-        self.by_key.keys().copied().collect()
-    }
-
     /// All incidents, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Incident> {
         self.by_key.values()

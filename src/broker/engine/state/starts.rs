@@ -36,10 +36,13 @@ pub struct StartLock {
 pub struct Starts {
     subscriptions: Vec<StartSubscription>,
     locked_by: BTreeMap<Key, StartLock>,
-    locked: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Key>,
+    locked: BTreeMap<LockKey, Key>,
 }
 
-fn lock_key(lock: &StartLock) -> (Arc<str>, Arc<str>, Arc<str>) {
+/// Tenant, process and correlation key.
+type LockKey = (Arc<str>, Arc<str>, Arc<str>);
+
+fn lock_key(lock: &StartLock) -> LockKey {
     let Address { tenant, correlation_key, .. } = &lock.address;
     (tenant.clone(), lock.process_id.clone(), correlation_key.clone())
 }

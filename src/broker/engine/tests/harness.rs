@@ -290,8 +290,7 @@ impl Cluster {
     /// The keys of all open incidents, oldest first, of a partition.
     pub fn incidents(&self, partition: u16) -> Vec<(Key, &'static str, String)> {
         let incidents = &self.engines[usize::from(partition - 1)].state.incidents;
-        let all = incidents.keys().into_iter().filter_map(|key| incidents.get(key));
-        all.map(|i| (i.key, i.kind.name(), i.message.clone())).collect()
+        incidents.iter().map(|i| (i.key, i.kind.name(), i.message.clone())).collect()
     }
 
     /// Replays all events into fresh engines and compares.

@@ -20,6 +20,8 @@ fn a_job_without_retries_waits_for_the_resolution() {
     assert!(cluster.activate(1, "work", 1).is_empty());
     let (incident, kind, message) = cluster.incidents(1).remove(0);
     assert_eq!((kind, message.as_str()), ("JOB_NO_RETRIES", "boom"));
+    let listed = cluster.engines[0].observe().open_incidents;
+    assert_eq!((listed.len(), listed[0].key), (1, incident));
     let retries = JobRecord { retries: 2, ..JobRecord::default() };
     cluster.call(1, CommandKind::UpdateJobRetries, job, &retries);
     assert!(cluster.activate(1, "work", 1).is_empty());
