@@ -52,9 +52,7 @@ async fn stage(change: impl FnOnce(&mut Config)) -> Stage {
     let (gateway, shutdown) =
         Gateway::detached(config.clone(), own, broker.view(3), fatal).unwrap();
     let stop = CancellationToken::new();
-    let (to_serve, until) = (gateway.clone(), stop.clone());
-    let serving = tokio::task::spawn_blocking(move || serve(&config, to_serve, until));
-    let server = serving.await.unwrap().unwrap();
+    let server = serve(&config, gateway.clone(), stop.clone()).unwrap();
     let address = format!("http://{}", server.address());
     let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
     Stage { broker, gateway, server: Some(server), stop, channel, _shutdown: shutdown }

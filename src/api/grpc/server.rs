@@ -99,8 +99,13 @@ pub fn serve(
         .map_err(ServeError::Threads)?;
     let address = format!("{}:{}", config.grpc.host, config.grpc.port);
     let bind_error = |cause| ServeError::Bind { address: address.clone(), cause };
-    let listener = runtime.block_on(TcpListener::bind(&address)).map_err(bind_error)?;
+    let listener = std::net::TcpListener::bind(&address).map_err(bind_error)?;
+    listener.set_nonblocking(true).map_err(bind_error)?;
     let local = listener.local_addr().map_err(bind_error)?;
+    let listener = {
+        let _runtime = runtime.enter();
+        TcpListener::from_std(listener).map_err(bind_error)?
+    };
     let (serving, health) = watch::channel(true);
     let acceptor = Acceptor {
         gateway,
