@@ -1,0 +1,218 @@
+//! A cluster of real brokers on loopback, for trying things by hand and for the interop suite.
+//!
+//! `up` leaves the processes running and notes their ids in the cache; `down` stops exactly those.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::gateway::get;
+use crate::{cache, zeebe};
+
+const START_LIMIT: Duration = Duration::from_secs(180);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// First port; below the ephemeral range, so that no outgoing connection sits on one of ours.
+const PORTS: u16 = 27000;
+
+/// What to start.
+#[derive(Debug)]
+pub struct Shape {
+    brokers: u16,
+    partitions: u16,
+    replication: u16,
+    version: String,
+    jvm_gateway: bool,
+}
+
+impl Shape {
+    /// Reads `--brokers N --partitions N --replication N --version V --jvm-gateway`.
+    pub fn from_words(words: &[&str]) -> Result<Self> {
+        let mut shape = Self {
+            brokers: 3,
+            partitions: 3,
+            replication: 3,
+            version: "8.6.0".to_owned(),
+            jvm_gateway: false,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            match *word {
+                "--brokers" => shape.brokers = value()?.parse()?,
+                "--partitions" => shape.partitions = value()?.parse()?,
+                "--replication" => shape.replication = value()?.parse()?,
+                "--version" => shape.version = (*value()?).to_owned(),
+                "--jvm-gateway" => shape.jvm_gateway = true,
+                other => bail!("unknown option {other}"),
+            }
+        }
+        if shape.brokers == 0 || shape.replication > shape.brokers {
+            bail!("--replication must not be greater than --brokers");
+        }
+        Ok(shape)
+    }
+}
+
+struct Ports {
+    command: u16,
+    internal: u16,
+    management: u16,
+}
+
+fn broker_ports(node: u16) -> Ports {
+    let base = PORTS + node * 10;
+    Ports { command: base + 1, internal: base + 2, management: base + 3 }
+}
+
+fn gateway_port(offset: u16) -> u16 {
+    PORTS + 900 + offset
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(cache()?.join("cluster"))
+}
+
+/// Starts the cluster and waits until every broker is ready.
+pub fn up(shape: &Shape) -> Result<()> {
+    let folder = folder()?;
+    if !pids(&folder).is_empty() {
+        bail!("a cluster is up already; `cargo xtask cluster down` stops it");
+    }
+    let home = zeebe::distribution(&shape.version)?;
+    let java = zeebe::java_home()?;
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder)?;
+    let contact_points: Vec<String> =
+        (0..shape.brokers).map(|n| format!("127.0.0.1:{}", broker_ports(n).internal)).collect();
+    for node in 0..shape.brokers {
+        start_broker(node, shape, &home, &java, &contact_points.join(","), &folder)?;
+    }
+    if shape.jvm_gateway {
+        start_gateway(&home, &java, &contact_points.join(","), &folder)?;
+    }
+    let began = Instant::now();
+    for node in 0..shape.brokers {
+        wait_until_ready(&format!("broker {node}"), broker_ports(node).management, began, &folder)?;
+    }
+    println!("cluster.initial_contact_points = {contact_points:?}");
+    if shape.jvm_gateway {
+        wait_until_ready("JVM gateway", gateway_port(2), began, &folder)?;
+        println!(
+            "JVM gateway: gRPC 127.0.0.1:{}, REST 127.0.0.1:{}",
+            gateway_port(0),
+            gateway_port(1)
+        );
+    }
+    println!("ready after {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn start_broker(
+    node: u16,
+    shape: &Shape,
+    home: &Path,
+    java: &Path,
+    contact_points: &str,
+    folder: &Path,
+) -> Result<()> {
+    let ports = broker_ports(node);
+    let mut start = Command::new(home.join("bin").join("broker"));
+    start
+        .env("ZEEBE_BROKER_GATEWAY_ENABLE", "false")
+        .env("ZEEBE_BROKER_CLUSTER_NODEID", node.to_string())
+        .env("ZEEBE_BROKER_CLUSTER_CLUSTERSIZE", shape.brokers.to_string())
+        .env("ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", shape.partitions.to_string())
+        .env("ZEEBE_BROKER_CLUSTER_REPLICATIONFACTOR", shape.replication.to_string())
+        .env("ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", contact_points)
+        .env("ZEEBE_BROKER_NETWORK_HOST", "127.0.0.1")
+        .env("ZEEBE_BROKER_NETWORK_COMMANDAPI_PORT", ports.command.to_string())
+        .env("ZEEBE_BROKER_NETWORK_INTERNALAPI_PORT", ports.internal.to_string())
+        .env("ZEEBE_BROKER_DATA_DIRECTORY", folder.join(format!("data-{node}")))
+        .env("ZEEBE_BROKER_THREADS_CPUTHREADCOUNT", "1")
+        .env("ZEEBE_BROKER_THREADS_IOTHREADCOUNT", "1")
+        .env("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1")
+        .env("MANAGEMENT_SERVER_PORT", ports.management.to_string());
+    launch(start, java, &format!("broker-{node}"), folder)
+}
+
+fn start_gateway(home: &Path, java: &Path, contact_points: &str, folder: &Path) -> Result<()> {
+    let mut start = Command::new(home.join("bin").join("gateway"));
+    start
+        .env("ZEEBE_GATEWAY_NETWORK_HOST", "127.0.0.1")
+        .env("ZEEBE_GATEWAY_NETWORK_PORT", gateway_port(0).to_string())
+        .env("SERVER_ADDRESS", "127.0.0.1")
+        .env("SERVER_PORT", gateway_port(1).to_string())
+        .env("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1")
+        .env("MANAGEMENT_SERVER_PORT", gateway_port(2).to_string())
+        .env("ZEEBE_GATEWAY_CLUSTER_HOST", "127.0.0.1")
+        .env("ZEEBE_GATEWAY_CLUSTER_PORT", gateway_port(3).to_string())
+        .env("ZEEBE_GATEWAY_CLUSTER_MEMBERID", "jvm-gateway")
+        .env("ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", contact_points);
+    launch(start, java, "jvm-gateway", folder)
+}
+
+/// Starts a process of its own group, its output in a file, its id in another.
+fn launch(mut start: Command, java: &Path, name: &str, folder: &Path) -> Result<()> {
+    let log = File::create(folder.join(format!("{name}.log")))?;
+    let child = start
+        .env("JAVA_HOME", java)
+        .env("JAVA_OPTS", "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    fs::write(folder.join(format!("{name}.pid")), child.id().to_string())?;
+    Ok(())
+}
+
+fn wait_until_ready(name: &str, management: u16, began: Instant, folder: &Path) -> Result<()> {
+    while began.elapsed() < START_LIMIT {
+        if get(management, "/actuator/health/readiness").is_ok_and(|status| status == 200) {
+            println!("{name} is ready");
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    bail!("{name} is not ready after {START_LIMIT:?}; logs are in {}", folder.display())
+}
+
+/// Ids of processes that `up` started and that still run.
+fn pids(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pid"))
+        .filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?.parse().ok()?)))
+        // The id may have been given to somebody else since: its working directory must be ours.
+        .filter(|(_, pid)| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder))
+        .collect()
+}
+
+/// Stops what `up` started.
+pub fn down() -> Result<()> {
+    let folder = folder()?;
+    let running = pids(&folder);
+    for (_, pid) in &running {
+        Command::new("kill").args(["-TERM", "--", &format!("-{pid}")]).status()?;
+    }
+    let began = Instant::now();
+    while !pids(&folder).is_empty() && began.elapsed() < STOP_LIMIT {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for (_, pid) in pids(&folder) {
+        Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).status()?;
+    }
+    for (path, _) in &running {
+        fs::remove_file(path)?;
+    }
+    println!("stopped {} processes", running.len());
+    Ok(())
+}

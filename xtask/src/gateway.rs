@@ -1,0 +1,137 @@
+//! A release binary of the gateway, started on free ports and stopped again.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, root, run};
+
+/// Builds the release binary and returns its path.
+pub fn build() -> Result<PathBuf> {
+    run(cargo().args(["build", "--release", "--bin", "beegate"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    Ok(target.unwrap_or_else(|| root().join("target")).join("release").join("beegate"))
+}
+
+/// A running gateway with its embedded broker.
+pub struct Gateway {
+    child: Child,
+    log: PathBuf,
+    /// Port of gRPC.
+    pub grpc: u16,
+    /// Port of REST.
+    pub rest: u16,
+    /// Port of health and metrics.
+    pub monitoring: u16,
+    /// Port of the admin endpoints.
+    pub admin: u16,
+    /// From exec until `/ready` said yes.
+    pub ready_after: Duration,
+}
+
+impl Gateway {
+    /// Starts the binary on free ports and waits until it is ready. Its log goes to `log`.
+    pub fn start(binary: &Path, log: PathBuf) -> Result<Self> {
+        let ports = free_ports(6)?;
+        let [grpc, rest, monitoring, admin, command, internal] = ports[..] else {
+            bail!("six ports were asked for");
+        };
+        let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let set = [
+            format!("grpc.port={grpc}"),
+            format!("rest.port={rest}"),
+            format!("monitoring.port={monitoring}"),
+            format!("admin.port={admin}"),
+            format!("broker.command_port={command}"),
+            format!("broker.internal_port={internal}"),
+        ];
+        let mut start = Command::new(binary);
+        for pair in &set {
+            start.args(["--set", pair]);
+        }
+        // Not in the repository: its config.toml must not be picked up.
+        start.current_dir(std::env::temp_dir());
+        start.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        let began = Instant::now();
+        let child = start.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut gateway =
+            Self { child, log, grpc, rest, monitoring, admin, ready_after: Duration::ZERO };
+        gateway.wait_until_ready(began)?;
+        Ok(gateway)
+    }
+
+    fn wait_until_ready(&mut self, began: Instant) -> Result<()> {
+        while began.elapsed() < Duration::from_secs(20) {
+            if get(self.monitoring, "/ready").is_ok_and(|status| (200..300).contains(&status)) {
+                self.ready_after = began.elapsed();
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the gateway ended with {status}:\n{}", self.log_text());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        bail!("not ready after 20 s:\n{}", self.log_text())
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_else(|e| format!("(no log: {e})"))
+    }
+
+    /// Asks it to stop, waits, and checks that it went well and panicked nowhere.
+    pub fn stop(mut self) -> Result<Duration> {
+        let began = Instant::now();
+        let pid = self.pid().to_string();
+        run(Command::new("kill").args(["-TERM", &pid]))?;
+        while began.elapsed() < Duration::from_secs(40) {
+            if let Some(status) = self.child.try_wait()? {
+                let took = began.elapsed();
+                let log = self.log_text();
+                if !status.success() {
+                    bail!("the gateway ended with {status} after SIGTERM:\n{log}");
+                }
+                if log.contains("panicked") {
+                    bail!("something panicked:\n{log}");
+                }
+                return Ok(took);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!("still running 40 s after SIGTERM:\n{}", self.log_text())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // A failed tour leaves no process behind; an error only means that it is gone already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let sockets: Vec<_> =
+        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
+    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
+}
+
+/// Status of a GET on loopback.
+pub fn get(port: u16, path: &str) -> Result<u16> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split_whitespace().nth(1).context("no status line")?;
+    Ok(status.parse()?)
+}

@@ -1,0 +1,63 @@
+//! The real thing: a distribution of Zeebe in the cache, and a Java that runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cache, run};
+
+const JAVA_MIN: u32 = 21;
+
+/// The folder of an unpacked distribution; downloaded once.
+pub fn distribution(version: &str) -> Result<PathBuf> {
+    if !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')) {
+        bail!("`{version}` is not a version");
+    }
+    let cache = cache()?;
+    let home = cache.join(format!("camunda-zeebe-{version}"));
+    if home.join("bin").join("broker").exists() {
+        return Ok(home);
+    }
+    let archive = cache.join(format!("camunda-zeebe-{version}.tar.gz"));
+    if !archive.exists() {
+        run(Command::new("mvn")
+            .args(["-q", "-B", "dependency:copy"])
+            .arg(format!("-Dartifact=io.camunda:camunda-zeebe:{version}:tar.gz"))
+            .arg(format!("-DoutputDirectory={}", cache.display())))
+        .context("downloading Zeebe needs Maven's mvn and its repository")?;
+    }
+    // Unpacked beside and renamed, so that an interrupted run leaves no half distribution.
+    let partial = cache.join(format!("unpacking-{version}"));
+    std::fs::remove_dir_all(&partial).ok();
+    std::fs::create_dir_all(&partial)?;
+    run(Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(&partial))?;
+    std::fs::rename(partial.join(format!("camunda-zeebe-{version}")), &home)?;
+    std::fs::remove_dir_all(&partial)?;
+    Ok(home)
+}
+
+/// `JAVA_HOME` of a Java that is new enough.
+///
+/// # Errors
+/// Says what was looked at when there is none.
+pub fn java_home() -> Result<PathBuf> {
+    let mut candidates: Vec<PathBuf> =
+        std::env::var_os("JAVA_HOME").map(PathBuf::from).into_iter().collect();
+    if let Ok(entries) = std::fs::read_dir("/usr/lib/jvm") {
+        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        found.sort();
+        candidates.extend(found);
+    }
+    candidates
+        .iter()
+        .find(|home| java_version(home).is_some_and(|version| version >= JAVA_MIN))
+        .cloned()
+        .with_context(|| format!("no Java {JAVA_MIN} or newer among {candidates:?}"))
+}
+
+fn java_version(home: &Path) -> Option<u32> {
+    let told = Command::new(home.join("bin").join("java")).arg("-version").output().ok()?;
+    let text = String::from_utf8_lossy(&told.stderr).into_owned();
+    text.split('"').nth(1)?.split('.').next()?.parse().ok()
+}
