@@ -155,7 +155,8 @@ pub fn serve(
     actix_rt::spawn(listener.serve(endpoint, Arc::new(handlers), limits, stop.clone()));
     let swim = SwimConfig::from((&config.cluster.membership, config.limits.members));
     let id = member_id(&config.cluster.member_id);
-    log::info!("event=cluster_member_joins id={id} contact_points={:?}", options.contact_points);
+    let points: Vec<_> = options.contact_points.iter().map(Address::to_string).collect();
+    log::info!("event=cluster_member_joins id={id} contact_points={}", points.join(","));
     let options = MembershipOptions {
         id,
         version: VERSION,
