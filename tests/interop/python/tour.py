@@ -60,6 +60,7 @@ class Seen:
         self.flaky_attempts = 0
         self.retries: list[int] = []
         self.incident_fixed = False
+        self.recovered = False
 
 
 def build_worker(channel, seen: Seen, streaming: bool) -> ZeebeWorker:
@@ -93,6 +94,7 @@ def build_worker(channel, seen: Seen, streaming: bool) -> ZeebeWorker:
             seen.flaky_attempts += 1
             seen.retries.append(job.retries)
             raise RuntimeError("the backend is down")
+        seen.recovered = seen.recovered or fail
         return {"done": True}
 
     return worker
@@ -185,19 +187,22 @@ async def failing_job_and_incident(client: ZeebeClient, stub: GatewayStub, seen:
     )
     await stub.ResolveIncident(pb.ResolveIncidentRequest(incidentKey=incident["key"]))
 
-    async def gone() -> bool:
-        try:
-            await client.cancel_process_instance(instance.process_instance_key)
-        except Exception as error:  # noqa: BLE001 - the text is checked
-            return "NOT_FOUND" in str(error) or "no such" in str(error).lower()
-        return False
-
     await eventually(
         "the resolved incident is gone",
         lambda: find_incident(instance.process_instance_key) is None,
     )
+    await eventually("its job is handed out again", lambda: seen.recovered)
     await asyncio.sleep(0.5)
-    check(await gone(), "the instance ran to its end after the incident was resolved")
+    try:
+        await client.cancel_process_instance(instance.process_instance_key)
+        raise AssertionError("the instance still runs")
+    except AssertionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the class is checked
+        check(
+            type(error).__name__ == "ProcessInstanceNotFoundError",
+            "the instance ran to its end after the incident was resolved",
+        )
 
 
 def find_incident(instance_key: int):
