@@ -257,13 +257,20 @@ pub enum Delivered {
     Nothing,
 }
 
+/// Told how many jobs of a delivery the frontend keeps, at most once.
+pub type OnTaken = Box<dyn FnOnce(usize) + Send>;
 /// Told what became of a delivery, once.
 pub type OnDelivered = Box<dyn FnOnce(Delivered) + Send>;
 
 /// Jobs on their way to a client. Dropping it gives them back to the broker.
+///
+/// Two facts are told of it. *Taken*: the frontend holds the jobs and they count for the poll, so
+/// the next partition may be asked; a frontend that answers all jobs at once says so first.
+/// *Delivered*: the client's connection took them; this says taken too when nobody did before.
 pub struct JobDelivery {
     /// The jobs.
     pub jobs: Vec<ActivatedJob>,
+    on_taken: Option<OnTaken>,
     on_delivered: Option<OnDelivered>,
 }
 
@@ -277,7 +284,19 @@ impl JobDelivery {
     /// Jobs for a client; `on_delivered` gets to know what became of them.
     #[must_use]
     pub fn new(jobs: Vec<ActivatedJob>, on_delivered: OnDelivered) -> Self {
-        Self { jobs, on_delivered: Some(on_delivered) }
+        Self { jobs, on_taken: None, on_delivered: Some(on_delivered) }
+    }
+
+    /// The same, with someone who waits until the jobs are taken.
+    #[must_use]
+    pub fn with_on_taken(mut self, on_taken: OnTaken) -> Self {
+        self.on_taken = Some(on_taken);
+        self
+    }
+
+    /// The frontend holds all jobs and will deliver them; whoever sent them goes on.
+    pub fn take(&mut self) {
+        self.tell_taken(self.jobs.len());
     }
 
     /// All jobs were handed to the client.
@@ -292,10 +311,22 @@ impl JobDelivery {
         self.settle(Delivered::Except { returned, reason });
     }
 
-    fn settle(&mut self, delivered: Delivered) {
-        if let Some(on_delivered) = self.on_delivered.take() {
-            on_delivered(delivered);
+    fn tell_taken(&mut self, count: usize) {
+        if let Some(on_taken) = self.on_taken.take() {
+            on_taken(count);
         }
+    }
+
+    fn settle(&mut self, delivered: Delivered) {
+        let Some(on_delivered) = self.on_delivered.take() else { return };
+        match &delivered {
+            Delivered::All => self.tell_taken(self.jobs.len()),
+            Delivered::Except { returned, .. } => {
+                self.tell_taken(self.jobs.len().saturating_sub(returned.len()));
+            }
+            Delivered::Nothing => {}
+        }
+        on_delivered(delivered);
     }
 }
 

@@ -6,4 +6,5 @@ mod monitoring;
 mod replay;
 mod rest;
 mod rest_broker;
+mod rest_jobs;
 mod vectors;

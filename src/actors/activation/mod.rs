@@ -78,9 +78,11 @@ impl Drop for Answered {
     }
 }
 
-/// What became of a delivery.
-enum Settled {
+/// What the frontend did with a delivery.
+enum Progress {
+    /// It keeps this many jobs.
     Taken { poll: PollId, count: usize },
+    /// It dropped them: the client went away.
     Gone { poll: PollId },
 }
 
@@ -350,25 +352,21 @@ impl JobActivation {
         self.parts.give_back.jobs(surplus.iter().map(Owed::from), NOT_SENT);
         let Some((poll, open)) = open.filter(|_| !jobs.is_empty()) else { return };
         let owed: Vec<Owed> = jobs.iter().map(Owed::from).collect();
-        let parts = self.parts.clone();
-        let delivery = JobDelivery::new(
-            jobs,
-            Box::new(move |delivered| settle(&parts, poll, owed, delivered)),
-        );
-        // A poll gets its next jobs after these were settled, so only a closed channel refuses;
-        // the delivery then comes back and is dropped, which gives its jobs back.
+        let (parts, mailbox) = (self.parts.clone(), self.parts.mailbox.clone());
+        let settle = Box::new(move |delivered| settle(&parts, poll, &owed, delivered));
+        let taken = Box::new(move |count| mailbox.send(Progress::Taken { poll, count }));
+        let delivery = JobDelivery::new(jobs, settle).with_on_taken(taken);
+        // A poll gets its next jobs after these were taken, so only a closed channel refuses; the
+        // delivery then comes back and is dropped, which gives its jobs back.
         drop(open.deliveries.try_send(Ok(delivery)));
     }
 
-    fn settled(&mut self, settled: Settled) -> Vec<Output> {
+    fn progressed(&mut self, progress: Progress) -> Vec<Output> {
         let now = self.now();
         let mut out = Vec::new();
-        match settled {
-            Settled::Taken { poll, count } => {
-                self.parts.gauges.delivered_jobs.fetch_add(count as u64, Relaxed);
-                self.polls.delivered(poll, count, now, &mut out);
-            }
-            Settled::Gone { poll } => {
+        match progress {
+            Progress::Taken { poll, count } => self.polls.taken(poll, count, now, &mut out),
+            Progress::Gone { poll } => {
                 self.open.remove(&poll);
                 self.polls.cancel(poll, now, &mut out);
             }
@@ -421,24 +419,25 @@ fn fail(deliveries: &DeliverySender, error: GatewayError) {
     drop(deliveries.try_send(Err(error)));
 }
 
-/// What became of a delivery: gives back what is owed and tells the actor. Runs on the frontend's
-/// thread.
-fn settle(parts: &Parts, poll: PollId, owed: Vec<Owed>, delivered: Delivered) {
-    let settled = match delivered {
-        Delivered::All => Settled::Taken { poll, count: owed.len() },
+/// What became of a delivery: gives back what is owed, and ends the poll of a client that is gone.
+/// Runs on the frontend's thread.
+fn settle(parts: &Parts, poll: PollId, owed: &[Owed], delivered: Delivered) {
+    let count = match delivered {
+        Delivered::All => owed.len(),
         Delivered::Except { returned, reason } => {
             let back = returned.iter().filter_map(|index| owed.get(*index).copied());
             let back: Vec<Owed> = back.collect();
             let count = owed.len() - back.len();
             parts.give_back.jobs(back, &reason);
-            Settled::Taken { poll, count }
+            count
         }
         Delivered::Nothing => {
-            parts.give_back.jobs(owed, NOT_SENT);
-            Settled::Gone { poll }
+            parts.give_back.jobs(owed.iter().copied(), NOT_SENT);
+            parts.mailbox.send(Progress::Gone { poll });
+            0
         }
     };
-    parts.mailbox.send(settled);
+    parts.gauges.delivered_jobs.fetch_add(count as u64, Relaxed);
 }
 
 /// The jobs in a reply, and whether the broker left some out for size.
@@ -510,11 +509,11 @@ impl Handler<Mail<Answered>> for JobActivation {
     }
 }
 
-impl Handler<Mail<Settled>> for JobActivation {
+impl Handler<Mail<Progress>> for JobActivation {
     type Result = ();
 
-    fn handle(&mut self, mail: Mail<Settled>, context: &mut Self::Context) {
-        let out = self.settled(mail.open());
+    fn handle(&mut self, mail: Mail<Progress>, context: &mut Self::Context) {
+        let out = self.progressed(mail.open());
         self.carry_out(out, context);
     }
 }

@@ -193,7 +193,11 @@ impl Call<'_> {
         let mut deliveries = Vec::new();
         while let Some(delivery) = coming.next().await {
             match delivery {
-                Ok(delivery) => deliveries.push(delivery),
+                Ok(mut delivery) => {
+                    // The answer is written when the poll is complete, which waits for this.
+                    delivery.take();
+                    deliveries.push(delivery);
+                }
                 // Jobs that are here already are worth more to the client than the error.
                 Err(error) if deliveries.is_empty() => return Err(error.into()),
                 Err(error) => log::debug!("event=poll_ended_early error={error:?}"),

@@ -217,8 +217,8 @@ impl LongPolls {
         }
     }
 
-    /// A partition answered. Says where its jobs go; report what became of them with
-    /// [`LongPolls::delivered`].
+    /// A partition answered. Says where its jobs go; report what was taken with
+    /// [`LongPolls::taken`].
     pub fn answered(
         &mut self,
         ask: AskId,
@@ -317,8 +317,8 @@ impl LongPolls {
         Disposition { to: Some(id), count: count.min(room) }
     }
 
-    /// The client took `count` of the jobs it was given.
-    pub fn delivered(&mut self, id: PollId, count: usize, now: Millis, out: &mut Vec<Output>) {
+    /// `count` of the jobs a poll was given are on their way to its client, so the pass goes on.
+    pub fn taken(&mut self, id: PollId, count: usize, now: Millis, out: &mut Vec<Output>) {
         let Some(poll) = self.polls.get_mut(&id) else { return };
         let Phase::Delivering { again } = poll.phase else { return };
         poll.delivered += count;

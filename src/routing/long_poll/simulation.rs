@@ -137,7 +137,7 @@ impl World {
         let (poll, count) = self.deliveries.swap_remove(index);
         let mut out = Vec::new();
         self.received += count;
-        self.polls.delivered(poll, count, self.now, &mut out);
+        self.polls.taken(poll, count, self.now, &mut out);
         self.apply(out);
     }
 
@@ -317,7 +317,7 @@ fn the_oldest_waiting_poll_gets_the_first_job() {
     assert_eq!(to, Disposition { to: Some(oldest), count: 1 });
     // The partition may have more: the next poll asks without another notification.
     assert!(matches!(out[..], [Output::Ask { poll, .. }] if poll == next), "{out:?}");
-    let end = outputs(|out| polls.delivered(oldest, 1, Millis(4), out));
+    let end = outputs(|out| polls.taken(oldest, 1, Millis(4), out));
     assert_eq!(end, [Output::Complete { poll: oldest }]);
 }
 
@@ -405,7 +405,7 @@ fn a_poll_whose_time_is_up_waits_a_moment_for_its_answer() {
     let jobs = Answer::Jobs { count: 1, truncated: false };
     let to = polls.answered(ask, jobs, Millis(120), &mut Vec::new());
     assert_eq!(to.to, Some(id));
-    let end = outputs(|out| polls.delivered(id, 1, Millis(121), out));
+    let end = outputs(|out| polls.taken(id, 1, Millis(121), out));
     assert_eq!(end, [Output::Complete { poll: id }]);
 }
 
@@ -416,7 +416,7 @@ fn truncated_answers_are_followed_up_at_the_same_partition() {
     let [Output::Ask { ask, partition, .. }] = out[..] else { panic!("{out:?}") };
     let jobs = Answer::Jobs { count: 4, truncated: true };
     polls.answered(ask, jobs, Millis(1), &mut Vec::new());
-    let out = outputs(|out| polls.delivered(id, 4, Millis(2), out));
+    let out = outputs(|out| polls.taken(id, 4, Millis(2), out));
     assert!(
         matches!(out[..], [Output::Ask { partition: p, max_jobs: 6, .. }] if p == partition),
         "{out:?}"
@@ -454,7 +454,7 @@ fn jobs_found_without_notification_make_new_polls_ask_for_themselves() {
     let [Output::Ask { ask, poll, .. }] = out[..] else { panic!("{out:?}") };
     let jobs = Answer::Jobs { count: 1, truncated: false };
     polls.answered(ask, jobs, Millis(10_001), &mut Vec::new());
-    polls.delivered(poll, 1, Millis(10_001), &mut Vec::new());
+    polls.taken(poll, 1, Millis(10_001), &mut Vec::new());
     let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_002);
     assert_eq!(answer_all_empty(&mut polls, out, 10_002), 1);
     let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_003);
