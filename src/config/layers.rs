@@ -235,11 +235,11 @@ impl Merge {
                 None => {}
                 Some(JvmName::Key(key)) => self.text(key, text, at)?,
                 Some(JvmName::Item(key)) => self.item(key, text, at)?,
-                Some(JvmName::Refused { unless, why }) => {
-                    if !unless.iter().any(|ok| ok.eq_ignore_ascii_case(text.trim())) {
-                        let cause = format!("= `{text}` cannot be honoured: {why}");
-                        return Err(ConfigError::BadValue { at, key: name.to_owned(), cause });
-                    }
+                Some(JvmName::Refused { unless, .. })
+                    if unless.iter().any(|ok| ok.eq_ignore_ascii_case(text.trim())) => {}
+                Some(JvmName::Refused { why, .. }) => {
+                    let cause = format!("= `{text}` cannot be honoured: {why}");
+                    return Err(ConfigError::BadValue { at, key: name.to_owned(), cause });
                 }
                 Some(JvmName::Ignored { why }) => {
                     self.warnings.push(format!("{name} has no effect: {why}"));

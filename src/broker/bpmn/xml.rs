@@ -49,10 +49,11 @@ fn describe(text: &str, error: &roxmltree::Error) -> BpmnError {
     }
     let line = error.pos().row;
     let message = match error {
-        Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
+        Error::NoRootNode if root(text).is_none() => "Premature end of file.".to_owned(),
+        // A root element was opened, even if its first tag never ends.
+        Error::NoRootNode | Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
             "XML document structures must start and end within the same entity.".to_owned()
         }
-        Error::NoRootNode => "Premature end of file.".to_owned(),
         Error::DtdDetected => "DOCTYPE is disallowed.".to_owned(),
         Error::NodesLimitReached => format!("The document exceeds {MAX_NODES} nodes."),
         Error::UnexpectedCloseTag(expected, found, _) => format!(
@@ -65,19 +66,23 @@ fn describe(text: &str, error: &roxmltree::Error) -> BpmnError {
     fatal(line, message)
 }
 
-/// A root element whose prefix is not declared: reported before anything after it.
-fn unbound_root(text: &str) -> Option<BpmnError> {
+/// Where the first tag of the root element starts: comments and instructions may precede it.
+fn root(text: &str) -> Option<usize> {
     let mut at = 0;
-    let (start, tag) = loop {
+    loop {
         let open = at + text.get(at..)?.find('<')?;
         let rest = text.get(open + 1..)?;
-        let close =
-            open + 1 + if rest.starts_with("!--") { rest.find("-->")? } else { rest.find('>')? };
         if !rest.starts_with(['?', '!']) {
-            break (open, text.get(open + 1..close)?);
+            return Some(open);
         }
-        at = close;
-    };
+        at = open + 1 + if rest.starts_with("!--") { rest.find("-->")? } else { rest.find('>')? };
+    }
+}
+
+/// A root element whose prefix is not declared: reported before anything after it.
+fn unbound_root(text: &str) -> Option<BpmnError> {
+    let start = root(text)?;
+    let (tag, _) = text.get(start + 1..)?.split_once('>')?;
     let name = tag.split(|c: char| c.is_whitespace() || c == '/').next()?;
     let (prefix, _) = name.split_once(':')?;
     if tag.contains(&format!("xmlns:{prefix}")) {

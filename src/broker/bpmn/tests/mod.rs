@@ -23,10 +23,13 @@ fn rejections_are_those_recorded() {
     );
     assert_eq!(refusal(b""), "Fatal Error: URI=null Line=1: Premature end of file.");
     assert_eq!(refusal(&[0; 4096]), "Fatal Error: URI=null Line=1: Premature end of file.");
-    assert_eq!(
-        refusal(b"<x>"),
-        "Fatal Error: URI=null Line=1: XML document structures must start and end within the same entity."
-    );
+    assert_eq!(refusal(b"<!-- x -->"), "Fatal Error: URI=null Line=1: Premature end of file.");
+    for unclosed in ["<x>", "<x", "<!-- <y> --><x a='1'"] {
+        assert_eq!(
+            refusal(unclosed.as_bytes()),
+            "Fatal Error: URI=null Line=1: XML document structures must start and end within the same entity."
+        );
+    }
     assert_eq!(
         refusal(NOEXEC),
         "- Element: definitions\n    - ERROR: Must contain at least one executable process\n"

@@ -82,6 +82,7 @@ fn with_recorded_processes() -> Cluster {
 fn rejections_have_the_recorded_type_and_text() {
     let mut cluster = with_recorded_processes();
     for name in [
+        "grpc/deploy-resource-invalid",
         "grpc/deploy-resource-empty",
         "grpc/create-process-instance-zero-version",
         "grpc/create-process-instance-not-found",

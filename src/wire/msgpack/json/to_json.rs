@@ -101,10 +101,10 @@ impl Printer<'_> {
             Kind::Bin => {
                 let bytes = self.input.bin_bytes()?;
                 self.out.push('"');
-                BASE64_STANDARD.encode_string(bytes, &mut self.out);
+                BASE64_STANDARD.encode_string(bytes, self.out);
                 self.out.push('"');
             }
-            Kind::Float => push_double(&mut self.out, self.input.f64()?),
+            Kind::Float => push_double(self.out, self.input.f64()?),
             kind => self.plain(kind)?,
         }
         Ok(())
