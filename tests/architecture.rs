@@ -190,7 +190,7 @@ fn imports_point_one_way() {
         };
         for path in imports(&without_comments(shipped(&text))) {
             let fits = |rule: &&str| path == **rule || path.starts_with(&format!("{rule}::"));
-            if !allowed.iter().any(|rule| fits(rule)) {
+            if !allowed.iter().any(fits) {
                 wrong.push(format!("{file} must not name crate::{path}"));
             }
         }

@@ -1,18 +1,18 @@
-//! The evaluator: walks the syntax tree.
+//! The evaluator: walks the syntax tree. What visits the items of lists is in [`super::lists`].
 //!
 //! Bounded: each node costs a step, each produced item or byte of text a unit of memory; an
 //! expression that exceeds either budget is stopped.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::model::Millis;
 
 use super::Scope;
 use super::arith;
-use super::ast::{Access, BinaryOp, Binding, Expr, Precedes, Quantifier, Range, Test};
+use super::ast::{Access, BinaryOp, Expr, Range, Test};
 use super::error::FeelError;
+use super::outcome::{Evaluation, MAX_WARNINGS, Warning, WarningKind};
 use super::value::{Context, RangeValue, Value};
 
 /// Most nodes evaluated for one expression: some tens of milliseconds.
@@ -22,60 +22,8 @@ const MAX_UNITS: usize = 16 * 1024 * 1024;
 const UNITS: &str = "items and bytes";
 /// Deepest nesting of a value that is built.
 const MAX_DEPTH: usize = 200;
-/// Most warnings kept; the first ones explain the rest.
-const MAX_WARNINGS: usize = 16;
 
-/// The outcome of an expression.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
-    /// The value.
-    pub value: Value,
-    /// Why it, or a part of it, is null. At most 16.
-    pub warnings: Vec<Warning>,
-}
-
-/// Why a part of an expression is null.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// What kind of reason.
-    pub kind: WarningKind,
-    /// The reason in words.
-    pub message: String,
-}
-
-/// Kinds of warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WarningKind {
-    /// A variable does not exist.
-    NoVariableFound,
-    /// A context has no such entry.
-    NoContextEntryFound,
-    /// A value has no such property.
-    NoPropertyFound,
-    /// An operand has the wrong type.
-    InvalidType,
-    /// Two values do not compare.
-    NotComparable,
-    /// A function does not accept its arguments.
-    FunctionInvocationFailure,
-}
-
-impl fmt::Display for Warning {
-    /// `[NO_VARIABLE_FOUND] No variable found with name 'x'`, as incidents show it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            WarningKind::NoVariableFound => "NO_VARIABLE_FOUND",
-            WarningKind::NoContextEntryFound => "NO_CONTEXT_ENTRY_FOUND",
-            WarningKind::NoPropertyFound => "NO_PROPERTY_FOUND",
-            WarningKind::InvalidType => "INVALID_TYPE",
-            WarningKind::NotComparable => "NOT_COMPARABLE",
-            WarningKind::FunctionInvocationFailure => "FUNCTION_INVOCATION_FAILURE",
-        };
-        write!(f, "[{kind}] {}", self.message)
-    }
-}
-
-type Result<T> = std::result::Result<T, FeelError>;
+pub(super) type Result<T> = std::result::Result<T, FeelError>;
 
 /// Evaluates `expr`.
 pub(super) fn evaluate(expr: &Expr, scope: &dyn Scope, now: Millis) -> Result<Evaluation> {
@@ -93,7 +41,7 @@ pub(super) fn evaluate(expr: &Expr, scope: &dyn Scope, now: Millis) -> Result<Ev
 }
 
 /// A level of names inside the expression.
-enum Local {
+pub(super) enum Local {
     /// A name bound by `for`, `some`, `every` or a sort.
     Bound(String, Value),
     /// The item a filter looks at: `item`, and the entries of a context by their names.
@@ -263,38 +211,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn filter(&mut self, value: Value, filter: &Expr) -> Result<Value> {
-        let items = match value {
-            Value::Null => return Ok(Value::Null),
-            Value::List(items) => items,
-            single => Arc::new(vec![single]),
-        };
-        // An index is the same for every item, and shows itself on the first; the outcome for the
-        // first item is kept, because evaluating it twice would double with every nesting.
-        let first = items.first().cloned().unwrap_or(Value::Null);
-        let known = self.with(Local::Item(first), |this| this.eval(filter))?;
-        if let Value::Number(number) = known {
-            let item = number.as_i64().and_then(|index| arith::at(&items, index));
-            return Ok(item.cloned().unwrap_or(Value::Null));
-        }
-        let mut out = Vec::new();
-        for (at, item) in items.iter().enumerate() {
-            let holds = match at {
-                0 => known == Value::Bool(true),
-                _ => {
-                    let local = Local::Item(item.clone());
-                    self.with(local, |this| this.eval(filter))? == Value::Bool(true)
-                }
-            };
-            if holds {
-                self.spend(1)?;
-                out.push(item.clone());
-            }
-        }
-        Ok(Value::list(out))
-    }
-
-    fn with<T>(&mut self, local: Local, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    /// Evaluates with one more level of names.
+    pub fn with<T>(&mut self, local: Local, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.locals.push(local);
         let result = run(self);
         self.locals.pop();
@@ -462,81 +380,6 @@ impl Evaluator<'_> {
         }
     }
 
-    fn iterate(&mut self, bindings: &[Binding], body: &Expr) -> Result<Value> {
-        let mut out = Arc::new(Vec::new());
-        let complete = self.each(bindings, &mut |this| {
-            let partial = Local::Bound("partial".to_owned(), Value::List(out.clone()));
-            let value = this.with(partial, |this| this.eval(body))?;
-            this.weigh(&value)?;
-            Arc::make_mut(&mut out).push(value);
-            Ok(true)
-        })?;
-        Ok(if complete { Value::List(out) } else { Value::Null })
-    }
-
-    fn quantified(
-        &mut self,
-        quantifier: Quantifier,
-        bindings: &[Binding],
-        body: &Expr,
-    ) -> Result<Value> {
-        let deciding = quantifier == Quantifier::Some;
-        let mut decided = false;
-        let mut open = false;
-        let complete = self.each(bindings, &mut |this| {
-            match this.eval(body)? {
-                Value::Bool(value) if value == deciding => decided = true,
-                Value::Bool(_) => {}
-                _ => open = true,
-            }
-            Ok(!decided)
-        })?;
-        Ok(match (complete, decided, open) {
-            (_, true, _) => Value::Bool(deciding),
-            (true, false, false) => Value::Bool(!deciding),
-            _ => Value::Null,
-        })
-    }
-
-    /// Runs `visit` for every combination of the bound names until it returns false. The answer
-    /// is false when something is no list.
-    fn each(
-        &mut self,
-        bindings: &[Binding],
-        visit: &mut dyn FnMut(&mut Self) -> Result<bool>,
-    ) -> Result<bool> {
-        let mut stop = false;
-        self.each_from(bindings, visit, &mut stop)
-    }
-
-    fn each_from(
-        &mut self,
-        bindings: &[Binding],
-        visit: &mut dyn FnMut(&mut Self) -> Result<bool>,
-        stop: &mut bool,
-    ) -> Result<bool> {
-        let Some((binding, inner)) = bindings.split_first() else {
-            *stop = !visit(self)?;
-            return Ok(true);
-        };
-        let over = self.eval(&binding.over)?;
-        let Some(items) = arith::items(&over) else {
-            self.warn(WarningKind::InvalidType, || format!("Expected List but found '{over}'"));
-            return Ok(false);
-        };
-        for item in items {
-            self.step()?;
-            let local = Local::Bound(binding.name.clone(), item);
-            if !self.with(local, |this| this.each_from(inner, visit, stop))? {
-                return Ok(false);
-            }
-            if *stop {
-                break;
-            }
-        }
-        Ok(true)
-    }
-
     fn call(
         &mut self,
         builtin: &'static super::builtins::Builtin,
@@ -569,49 +412,5 @@ impl Evaluator<'_> {
             }
             expr => self.eval(expr).map(|_| true),
         }
-    }
-
-    /// A stable merge sort, so that even a function that is no order ends with a permutation.
-    fn sort(&mut self, list: &Expr, precedes: &Precedes) -> Result<Value> {
-        let value = self.eval(list)?;
-        let Value::List(items) = value else {
-            return Ok(self
-                .warn(WarningKind::InvalidType, || format!("Expected List but found '{value}'")));
-        };
-        self.spend(items.len())?;
-        let mut from: Vec<Value> = items.as_ref().clone();
-        let mut width = 1;
-        while width < from.len() {
-            let mut to = Vec::with_capacity(from.len());
-            for pair in from.chunks(width * 2) {
-                let (left, right) = pair.split_at(width.min(pair.len()));
-                self.merge(left, right, precedes, &mut to)?;
-            }
-            from = to;
-            width *= 2;
-        }
-        Ok(Value::list(from))
-    }
-
-    fn merge(
-        &mut self,
-        left: &[Value],
-        right: &[Value],
-        precedes: &Precedes,
-        to: &mut Vec<Value>,
-    ) -> Result<()> {
-        let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
-        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-            let (a, b) = ((*a).clone(), (*b).clone());
-            let bound_b = Local::Bound(precedes.left.clone(), b);
-            let bound_a = Local::Bound(precedes.right.clone(), a);
-            let swap = self
-                .with(bound_b, |this| this.with(bound_a, |this| this.eval(&precedes.body)))?
-                == Value::Bool(true);
-            to.extend(if swap { right.next() } else { left.next() }.cloned());
-        }
-        to.extend(left.cloned());
-        to.extend(right.cloned());
-        Ok(())
     }
 }

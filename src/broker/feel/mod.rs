@@ -13,17 +13,20 @@ mod builtins;
 mod error;
 mod eval;
 mod interval;
+mod iteration;
 mod lexer;
 mod msgpack;
 mod number;
+mod operands;
+mod outcome;
 mod parser;
 mod temporal;
 mod value;
 
 pub use error::FeelError;
-pub use eval::{Evaluation, Warning, WarningKind};
 pub use interval::{Cycle, Interval, IntervalError, parse_due_date};
 pub use number::Number;
+pub use outcome::{Evaluation, Warning, WarningKind};
 pub use value::{Context, RangeValue, Value};
 
 use std::sync::Arc;
