@@ -256,3 +256,73 @@ fn the_guard_reads_imports_as_rustc_does() {
     let found: Vec<_> = imports(code).into_iter().collect();
     assert_eq!(found, ["model", "net::dial", "wire::frame", "wire::sbe"]);
 }
+
+/// Sections of `docs/protocol` by document, and the numbers of the decisions.
+fn documents() -> (BTreeSet<String>, BTreeSet<String>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut sections = BTreeSet::new();
+    let mut decisions = BTreeSet::new();
+    for entry in fs::read_dir(root.join("protocol")).expect("the facts of the protocol") {
+        let path = entry.expect("an entry").path();
+        let document = path.file_stem().expect("a name").display().to_string();
+        for line in fs::read_to_string(&path).expect("readable").lines() {
+            let Some(title) = line.strip_prefix('#') else { continue };
+            let number = title.trim_start_matches('#').split_whitespace().next();
+            let number = number.map(|n| n.trim_end_matches('.').to_owned());
+            sections.extend(number.map(|number| format!("{document} §{number}")));
+        }
+    }
+    for entry in fs::read_dir(root.join("adr")).expect("the decisions") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+        let Some((number, _)) = name.split_once('-') else { continue };
+        assert!(decisions.insert(number.to_owned()), "two decisions have the number {number}");
+    }
+    (sections, decisions)
+}
+
+/// What a text cites: `document §1.2` and `ADR 0001`, also across lines of a comment.
+fn citations(text: &str) -> Vec<String> {
+    let marks = |word: &&str| !matches!(*word, "//" | "///" | "//!");
+    let words: Vec<&str> = text.split_whitespace().filter(marks).collect();
+    let number = |word: &str| -> String {
+        let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+        word[..end].trim_end_matches('.').to_owned()
+    };
+    let mut cited = Vec::new();
+    for pair in words.windows(2) {
+        let name = pair[0].trim_start_matches(['(', '`']).trim_end_matches([',', '`']);
+        match pair[1].strip_prefix('§') {
+            // The second section of one citation.
+            Some(_) if matches!(name, "and" | "to") || name.starts_with('§') => {}
+            Some(section) => cited.push(format!("{name} §{}", number(section))),
+            None if name == "ADR" => cited.push(format!("ADR {}", number(pair[1]))),
+            None => {}
+        }
+    }
+    cited
+}
+
+#[test]
+fn citations_name_sections_and_decisions_that_exist() {
+    let text = "//! Numbers (config §1–§3, see rest-v2\n//! §2.1 and §3.6), ADR 0002.";
+    assert_eq!(citations(text), ["config §1", "rest-v2 §2.1", "ADR 0002"]);
+    let (sections, decisions) = documents();
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        for cited in citations(&text) {
+            let exists = match cited.strip_prefix("ADR ") {
+                Some(number) => decisions.contains(number),
+                None => sections.contains(&cited),
+            };
+            if !exists {
+                wrong.push(format!("{file} cites {cited}"));
+            }
+        }
+    }
+    let next = decisions.len() + 1;
+    for number in 1..next {
+        let number = format!("{number:04}");
+        assert!(decisions.contains(&number), "there is no decision {number}");
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

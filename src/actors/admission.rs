@@ -1,6 +1,6 @@
 //! How much work is let in at once. What is over a limit is refused at once, with nothing sent.
 //!
-//! Mailboxes bound nothing (anchors §5.2), so a command holds [`Permits`] from the frontend until its
+//! Mailboxes bound nothing (ADR 0007), so a command holds [`Permits`] from the frontend until its
 //! answer: one of the gateway, one of its session, one of its partition, and its bytes. They are
 //! freed by dropping, wherever the command ends.
 

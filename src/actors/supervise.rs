@@ -3,7 +3,7 @@
 //! actix's own supervisor does not: a panic ends the actor's task and loses its mailbox. Here the
 //! actor's future is polled inside `catch_unwind`. After a panic, or an actor that stopped itself,
 //! the actor is rebuilt **at once** (what it held is dropped, so held tickets answer), then rests for
-//! the back-off and works on the same mailbox. Source: anchors §5.3.
+//! the back-off and works on the same mailbox (ADR 0007).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -104,7 +104,7 @@ where
     A: Actor<Context = Context<A>> + Supervised,
     F: FnOnce(Mailbox<A>) -> A + Send + 'static,
 {
-    // The capacity bounds nothing (anchors §5.2): `do_send` ignores it.
+    // The capacity bounds nothing (ADR 0007): `do_send` ignores it.
     let (sender, receiver) = channel::channel::<A>(16);
     let mailbox = Mailbox::new(Addr::new(sender), cell);
     let own = mailbox.clone();

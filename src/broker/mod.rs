@@ -1,4 +1,4 @@
-//! The embedded broker: a cluster member that executes processes (design §1).
+//! The embedded broker: a cluster member that executes processes (ADR 0005).
 //!
 //! It is reached only over loopback in the real protocol, so a gateway cannot tell it from a JVM
 //! broker, and a JVM gateway can be pointed at it.
