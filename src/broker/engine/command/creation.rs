@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Outcome, Processed, Refusal, event, reject};
+use super::{Outcome, Processed, Refusal, check_size, event, reject};
 use crate::broker::bpmn::ElementIndex;
 use crate::broker::engine::api::CommandInput;
 use crate::broker::engine::element;
@@ -52,17 +52,7 @@ fn validate(turn: &Turn<'_>, command: &CommandInput) -> Result<Creation, Refusal
     let variables = entries(&record.variables)?;
     let definition = find(turn, &record)?.clone();
     let starts = starts(&definition, &record)?;
-    if record.variables.as_msgpack().len() > turn.config.max_document_bytes {
-        // Recorded without a reason (command-api §5.1); this one helps the client.
-        let reason = format!(
-            "Expected to create an instance of process '{}', but its variables take {} bytes and \
-             at most {} are allowed",
-            definition.process_id(),
-            record.variables.as_msgpack().len(),
-            turn.config.max_document_bytes
-        );
-        return reject(RejectionType::ExceededBatchRecordSize, reason);
-    }
+    check_size(turn, &record.variables)?;
     Ok(Creation { record, definition, starts, variables })
 }
 

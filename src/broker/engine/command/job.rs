@@ -1,6 +1,6 @@
 //! What workers and operators do with a job.
 
-use super::{Outcome, Processed, event, reject};
+use super::{Outcome, Processed, check_size, event, reject};
 use crate::broker::engine::api::CommandInput;
 use crate::broker::engine::event::Event;
 use crate::broker::engine::state::{IncidentKind, Job, JobState, entries};
@@ -57,6 +57,7 @@ pub fn complete(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
     let record = JobRecord::from_bytes(&command.value)?;
     let variables = entries(&record.variables)?;
     let job = in_work(turn, command, "complete")?.clone();
+    check_size(turn, &record.variables)?;
     turn.emit(Event::JobRemoved { key: job.key, element_instance: job.element_instance });
     element::complete(turn, job.element_instance, variables);
     job_event(&job, record.variables, intents::COMPLETED)
@@ -70,6 +71,7 @@ pub fn fail(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
         let job = in_work(turn, command, "fail")?;
         (job.key, job.element_instance)
     };
+    check_size(turn, &record.variables)?;
     let waits = record.retries > 0 && record.retry_backoff > 0;
     turn.emit(Event::JobFailed {
         key,
@@ -103,6 +105,7 @@ pub fn throw_error(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
     let record = JobRecord::from_bytes(&command.value)?;
     let variables = entries(&record.variables)?;
     let mut job = in_work(turn, command, "throw an error for")?.clone();
+    check_size(turn, &record.variables)?;
     job.error_code = record.error_code;
     job.error_message = record.error_message;
     match element::find_error_catcher(turn, job.element_instance, &job.error_code) {

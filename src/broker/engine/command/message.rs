@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Processed, event, reject};
+use super::{Outcome, Processed, check_size, event, reject};
 use crate::broker::engine::api::CommandInput;
 use crate::broker::engine::correlation;
 use crate::broker::engine::start_event;
@@ -16,6 +16,7 @@ use crate::wire::record::{MessageCorrelationRecord, MessageRecord, Record};
 pub fn publish(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
     let mut record = MessageRecord::from_bytes(&command.value)?;
     entries(&record.variables)?;
+    check_size(turn, &record.variables)?;
     let address = Address {
         tenant: record.tenant_id.as_str().into(),
         name: record.name.as_str().into(),
@@ -52,6 +53,7 @@ pub fn publish(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
 pub fn correlate(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
     let record = MessageCorrelationRecord::from_bytes(&command.value)?;
     entries(&record.variables)?;
+    check_size(turn, &record.variables)?;
     let address = Address {
         tenant: record.tenant_id.as_str().into(),
         name: record.name.as_str().into(),

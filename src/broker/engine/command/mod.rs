@@ -19,7 +19,7 @@ use super::api::{CommandInput, Response};
 use super::turn::Turn;
 use crate::model::{CommandKind, ErrorCode, Key, RejectionType, ValueType};
 use crate::wire::DecodeError;
-use crate::wire::record::Record;
+use crate::wire::record::{Document, Record};
 
 /// Why a command has no success.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,20 @@ pub type Processed = Result<Outcome, Refusal>;
 /// A refusal with its reason.
 pub fn reject<T>(rejection: RejectionType, reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Rejected(rejection, reason.into()))
+}
+
+/// Refuses variables that are larger than one command may carry.
+pub fn check_size(turn: &Turn<'_>, variables: &Document) -> Result<(), Refusal> {
+    let (bytes, limit) = (variables.as_msgpack().len(), turn.config.max_document_bytes);
+    if bytes <= limit {
+        return Ok(());
+    }
+    // Recorded without a reason (command-api §5.1); this one helps the client.
+    let reason = format!(
+        "Expected to process a command with variables, but they take {bytes} bytes and at most \
+         {limit} are allowed"
+    );
+    reject(RejectionType::ExceededBatchRecordSize, reason)
 }
 
 /// The success reply of a command.

@@ -1,6 +1,6 @@
 //! Setting variables from outside.
 
-use super::{Processed, event, reject};
+use super::{Processed, check_size, event, reject};
 use crate::broker::engine::api::CommandInput;
 use crate::broker::engine::event::Event;
 use crate::broker::engine::scope;
@@ -23,6 +23,7 @@ pub fn update(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
         );
         return reject(RejectionType::NotFound, reason);
     }
+    check_size(turn, &record.variables)?;
     match record.update_semantics.as_ref() {
         "LOCAL" => scope::set_local(turn, scope, variables),
         "PROPAGATE" => scope::propagate(turn, scope, variables),
