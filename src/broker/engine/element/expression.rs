@@ -98,7 +98,6 @@ pub fn correlation_key(
 /// A condition's truth.
 pub fn boolean(turn: &Turn<'_>, scope: Key, expression: &Expression) -> Result<bool, Failure> {
     read(turn, scope, expression, "a boolean", Value::as_bool)
-        .map_err(|failure| Failure { kind: IncidentKind::Condition, ..failure })
 }
 
 /// A number of retries.

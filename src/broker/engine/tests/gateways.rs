@@ -34,7 +34,7 @@ fn a_condition_that_is_no_boolean_raises_an_incident() {
     cluster.deploy(&branching());
     let instance = cluster.create(1, "p", json!({}));
     let incidents = cluster.incidents(1);
-    assert_eq!(incidents[0].1, "CONDITION_ERROR");
+    assert_eq!(incidents[0].1, "EXTRACT_VALUE_ERROR");
     assert!(incidents[0].2.contains("amount > 100"), "{}", incidents[0].2);
     cluster.set_variables(instance, json!({"amount": 500}), false);
     cluster.resolve(incidents[0].0);
