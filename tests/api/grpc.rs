@@ -1,6 +1,6 @@
 //! The gRPC frontend with a real client, the real actors and a broker that answers from recordings.
 
-mod broker;
+pub mod broker;
 mod embedded;
 
 use std::time::{Duration, Instant};

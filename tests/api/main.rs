@@ -1,5 +1,6 @@
 //! The surfaces as clients see them: real sockets, real servers.
 
+mod bad_input;
 mod grpc;
 mod http;
 mod monitoring;
