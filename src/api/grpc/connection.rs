@@ -17,6 +17,7 @@ use tonic_health::pb::health_server::HealthServer;
 use super::body::{CallBody, Ledger};
 use super::dialect;
 use super::health::HealthService;
+use super::one_message::OneMessage;
 use super::proto::gateway_server::GatewayServer;
 use super::service::GatewayService;
 
@@ -57,6 +58,7 @@ impl ConnectionService {
         };
         let path = request.uri().path().to_owned();
         let limit = self.max_message_size;
+        let request = request.map(OneMessage::new);
         let call = async move {
             if path.starts_with(GATEWAY) {
                 let response = match self.gateway.call(request).await {

@@ -12,6 +12,7 @@ pub mod convert;
 pub mod dialect;
 pub mod health;
 pub mod jobs;
+mod one_message;
 pub mod server;
 pub mod service;
 pub mod status;

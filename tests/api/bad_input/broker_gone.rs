@@ -8,6 +8,7 @@ use beegate::model::{Key, PartitionId};
 use tonic::{Code, Status};
 
 use super::stand::{Stand, complete, creation, eventually, task_process};
+use crate::http::Request;
 
 /// How long a command may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,7 +76,12 @@ async fn every_call_ends_in_time_and_the_gateway_recovers_by_itself() {
             tokio::spawn(async move { client.create_process_instance_with_result(request).await })
         })
         .collect();
-    eventually("instances", || stand.count("process_instances") == 6).await;
+    let rest = stand.rest;
+    let held_rest = tokio::spawn(async move {
+        let body = r#"{"processDefinitionId":"p","awaitCompletion":true}"#;
+        Request::new("POST", "/v2/process-instances").json(body).send(rest).await
+    });
+    eventually("instances", || stand.count("process_instances") == 7).await;
     let load: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
@@ -111,6 +117,8 @@ async fn every_call_ends_in_time_and_the_gateway_recovers_by_itself() {
         assert_eq!(status.code(), Code::Aborted, "{status}");
         assert!(status.message().ends_with("was closed"), "{status}");
     }
+    let answer = tokio::time::timeout(MARGIN, held_rest).await.expect("at once").expect("runs");
+    assert_eq!(answer.status, 502, "{answer:?}");
     for call in load {
         let ended = tokio::time::timeout(TIMEOUT + MARGIN, call).await.expect("in time");
         let (status, took) = ended.expect("runs");

@@ -123,6 +123,7 @@ async fn broken_grpc_framing_gets_the_recorded_status() {
         (framed(0, 10, b"12"), cut.clone()),
         (Bytes::from_static(&[0, 0, 0]), cut),
         (Bytes::new(), internal("Half-closed without a request")),
+        ([framed(0, 0, b""), framed(0, 0, b"")].concat().into(), internal("Too many requests")),
         (framed(1, 2, b"12"), compressed),
         (framed(0, u32::MAX as usize, b"12"), too_large),
     ] {
