@@ -61,11 +61,13 @@ struct Ports {
     command: u16,
     internal: u16,
     management: u16,
+    /// Brokers open a REST port even without a gateway inside.
+    server: u16,
 }
 
 fn broker_ports(node: u16) -> Ports {
     let base = PORTS + node * 10;
-    Ports { command: base + 1, internal: base + 2, management: base + 3 }
+    Ports { command: base + 1, internal: base + 2, management: base + 3, server: base + 4 }
 }
 
 fn gateway_port(offset: u16) -> u16 {
@@ -134,6 +136,8 @@ fn start_broker(
         .env("ZEEBE_BROKER_DATA_DIRECTORY", folder.join(format!("data-{node}")))
         .env("ZEEBE_BROKER_THREADS_CPUTHREADCOUNT", "1")
         .env("ZEEBE_BROKER_THREADS_IOTHREADCOUNT", "1")
+        .env("SERVER_ADDRESS", "127.0.0.1")
+        .env("SERVER_PORT", ports.server.to_string())
         .env("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1")
         .env("MANAGEMENT_SERVER_PORT", ports.management.to_string());
     launch(start, java, &format!("broker-{node}"), folder)
