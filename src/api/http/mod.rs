@@ -1,10 +1,10 @@
 //! The REST frontend: `/v2` as the JVM gateway serves it, over HTTP/1.1 and h2c.
 //!
-//! Path of a request: [`router`] finds its row in the table [`v2::ENDPOINTS`], [`body`] reads what
+//! Path of a request: `router` finds its row in the table `v2::ENDPOINTS`, `body` reads what
 //! it carries, the row's translation turns that into a command, the connection's session executes
-//! it, and the row's answer is written from the reply. [`dispatch`] is that sequence. Failures
-//! before an endpoint is chosen look as [`fallback`] writes them, all later ones are a
-//! [`problem::Problem`].
+//! it, and the row's answer is written from the reply. `dispatch` is that sequence. Failures
+//! before an endpoint is chosen look as `fallback` writes them, all later ones are a
+//! `problem::Problem`.
 //!
 //! Differences from the JVM gateway, each harmless to clients: an error does not close the
 //! connection, a JSON body has a limit (`rest.max_body_size`, 413), a multipart body without

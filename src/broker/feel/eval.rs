@@ -1,4 +1,4 @@
-//! The evaluator: walks the syntax tree. What visits the items of lists is in [`super::lists`].
+//! The evaluator: walks the syntax tree. What visits the items of lists is in [`super::iteration`].
 //!
 //! Bounded: each node costs a step, each produced item or byte of text a unit of memory; an
 //! expression that exceeds either budget is stopped.
