@@ -241,15 +241,24 @@ pub struct ActivatedJob {
     pub record: JobRecord,
 }
 
+/// A job of a delivery that the client does not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// Its index in the delivery.
+    pub index: usize,
+    /// How long the broker keeps it to itself. Zero for a job that another poll can deliver.
+    pub pause: Millis,
+}
+
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivered {
     /// All jobs were handed to the client.
     All,
-    /// All but those at these indexes.
+    /// All but these.
     Except {
-        /// Indexes of the jobs to give back.
-        returned: Vec<usize>,
+        /// The jobs to give back.
+        returned: Vec<Returned>,
         /// Why, for the broker.
         reason: String,
     },
@@ -304,10 +313,8 @@ impl JobDelivery {
         self.settle(Delivered::All);
     }
 
-    /// All jobs but those at these indexes were handed to the client; the others are given back
-    /// with this reason.
-    pub fn delivered_except(mut self, returned: &[usize], reason: &str) {
-        let (returned, reason) = (returned.to_vec(), reason.to_owned());
+    /// All jobs but these were handed to the client; these are given back with this reason.
+    pub fn delivered_except(mut self, returned: Vec<Returned>, reason: String) {
         self.settle(Delivered::Except { returned, reason });
     }
 

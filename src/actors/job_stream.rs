@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::activation::{GiveBack, NOT_SENT, Owed};
-use super::gateway::{ActivatedJob, Delivered, DeliverySender, JobDelivery};
+use super::gateway::{ActivatedJob, Delivered, JobDelivery};
+use super::job_caller::JobCaller;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{BrokerEvent, Shared};
 use super::{JOB_ACTIVATION, supervise};
@@ -57,8 +58,8 @@ const IDS_PER_LIFE: u32 = 48;
 pub struct Open {
     /// Which jobs.
     pub stream: StreamJobs,
-    /// Where they go. The stream is over when it is closed.
-    pub deliveries: DeliverySender,
+    /// Who gets them. The stream is over when the client went away.
+    pub caller: JobCaller,
 }
 
 /// A broker pushes a job.
@@ -110,7 +111,7 @@ struct Parts {
 pub struct JobStreamActor {
     parts: Parts,
     streams: JobStreams,
-    clients: BTreeMap<ClientId, DeliverySender>,
+    clients: BTreeMap<ClientId, JobCaller>,
     /// Pushes that the broker still waits for.
     responders: BTreeMap<PushId, Responder>,
     addresses: BTreeMap<MemberId, Address>,
@@ -200,15 +201,15 @@ impl JobStreamActor {
     fn open(&mut self, open: Open) -> Vec<Effect> {
         let limit = self.parts.shared.config().limits.job_streams;
         if self.clients.len() >= limit {
-            drop(open.deliveries.try_send(Err(GatewayError::Overloaded {
+            open.caller.fail(GatewayError::Overloaded {
                 limit: "limits.job_streams",
                 detail: format!("{limit} job streams are open"),
-            })));
+            });
             return Vec::new();
         }
         let mut out = Vec::new();
         let client = self.streams.open(open.stream, Uuid::new_v4(), &mut out);
-        self.clients.insert(client, open.deliveries);
+        self.clients.insert(client, open.caller);
         out
     }
 
@@ -362,8 +363,7 @@ impl JobStreamActor {
         };
         let delivery = JobDelivery::new(vec![job], Box::new(settle));
         match self.clients.get(&client) {
-            // Refused only when the client went away; the delivery then settles as not taken.
-            Some(deliveries) => drop(deliveries.try_send(Ok(delivery))),
+            Some(caller) => caller.send(delivery),
             None => drop(delivery),
         }
     }
@@ -380,7 +380,7 @@ impl JobStreamActor {
                 }
                 None => self.parts.give_back.jobs([owed], NOT_SENT),
             }
-            if self.clients.get(&client).is_some_and(DeliverySender::is_closed) {
+            if self.clients.get(&client).is_some_and(JobCaller::is_gone) {
                 self.close(client, &mut out);
             }
         }
@@ -448,7 +448,7 @@ impl JobStreamActor {
         let mut out = Vec::new();
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
-            let gone = self.clients.iter().filter(|(_, deliveries)| deliveries.is_closed());
+            let gone = self.clients.iter().filter(|(_, caller)| caller.is_gone());
             let gone: Vec<ClientId> = gone.map(|(client, _)| *client).collect();
             for client in gone {
                 self.close(client, &mut out);
@@ -481,7 +481,11 @@ impl Actor for JobStreamActor {
 
 impl Supervised for JobStreamActor {
     /// Ends every stream; clients open them again. Brokers learn of the old ones by their pushes.
+    /// A job that is on its way to a client is accepted: its delivery gives it back if need be.
     fn restarting(&mut self, _: &mut Self::Context) {
+        for responder in std::mem::take(&mut self.responders).into_values() {
+            responder.reply(encoded(&PushStreamResponse));
+        }
         *self = Self::new(self.parts.clone());
     }
 }
@@ -557,8 +561,7 @@ impl Handler<Mail<Retire>> for JobStreamActor {
 
     fn handle(&mut self, mail: Mail<Retire>, _: &mut Self::Context) {
         let Retire = mail.open();
-        // Each client's stream ends as its channel is dropped.
-        self.clients.clear();
+        std::mem::take(&mut self.clients).into_values().for_each(JobCaller::complete);
         self.tell_all(REMOVE_ALL, &Bytes::new());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::activation::{self, Activate, GiveBack, JobActivation, JobsAvailable};
 use super::gateway::{DeliverySender, JobDoor};
+use super::job_caller::JobCaller;
 use super::job_stream::{self, JobStreamActor, Open, Pushed, Recreate, Retire};
 use super::mailbox::Mailbox;
 use super::shared::{Shared, Submitter};
@@ -26,6 +27,18 @@ pub fn start(shared: &Shared, submitter: Submitter, messenger: Messenger) -> Job
 }
 
 impl Jobs {
+    /// The actor that answers polls.
+    #[cfg(test)]
+    pub(super) fn activation(&self) -> &Mailbox<JobActivation> {
+        &self.activation
+    }
+
+    /// The actor that keeps streams.
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> &Mailbox<JobStreamActor> {
+        &self.streams
+    }
+
     /// Takes what brokers send about jobs.
     pub fn register(&self, handlers: &mut Handlers) {
         let activation = self.activation.clone();
@@ -58,10 +71,12 @@ impl Jobs {
 
 impl JobDoor for Jobs {
     fn activate(&self, poll: ActivateJobs, deliveries: DeliverySender) {
-        self.activation.send(Activate { poll, deliveries });
+        let caller = JobCaller::new(deliveries, activation::KIND);
+        self.activation.send(Activate { poll, caller });
     }
 
     fn stream(&self, stream: StreamJobs, deliveries: DeliverySender) {
-        self.streams.send(Open { stream, deliveries });
+        let caller = JobCaller::new(deliveries, job_stream::KIND);
+        self.streams.send(Open { stream, caller });
     }
 }

@@ -27,6 +27,7 @@ pub mod admission;
 pub mod cell;
 pub mod dispatcher;
 pub mod gateway;
+pub mod job_caller;
 pub mod job_stream;
 pub mod jobs;
 pub mod leader;

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use actix::{Context, Handler};
 
+use super::activation::JobActivation;
 use super::dispatcher::Dispatcher;
+use super::job_stream::JobStreamActor;
 use super::leader::LeaderConnection;
 use super::mailbox::{Mail, Mailbox};
 use super::session::Session;
@@ -44,7 +46,7 @@ pub(crate) fn topology() -> Mailbox<Topology> {
     TOPOLOGY.lock().unwrap().clone().expect("a gateway was started")
 }
 
-panics!(Dispatcher, LeaderConnection, Session, Topology);
+panics!(Dispatcher, JobActivation, JobStreamActor, LeaderConnection, Session, Topology);
 
 impl Handler<Mail<PanicLeaders>> for Dispatcher {
     type Result = ();

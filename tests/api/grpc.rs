@@ -394,6 +394,36 @@ async fn jobs_that_do_not_fit_the_message_are_given_back() {
     let failed = stage.broker.state().failed.clone();
     let reason = "the response is bigger than the maximum allowed message size 1000".to_owned();
     assert_eq!(failed, [(keys[2], 3, reason)]);
+    assert_eq!(stage.broker.state().pauses, [0], "the next poll can have it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_fits_no_message_is_given_back_with_a_pause() {
+    let stage = stage(|config| config.grpc.max_message_size = 1000).await;
+    // {"a": "xxx…"}: 1000 bytes of text.
+    let mut variables = vec![0x81, 0xa1, b'a', 0xda, 0x03, 0xe8];
+    variables.extend([b'x'; 1000]);
+    let key = stage.broker.state().add_job(1, &Bytes::from(variables));
+    assert_eq!(poll(&stage, activation(300)).await.unwrap(), [], "it waits and ends as if empty");
+    let state = stage.broker.state();
+    let failed: Vec<_> = state.failed.iter().map(|(key, retries, _)| (*key, *retries)).collect();
+    assert_eq!((failed, &state.pauses[..]), (vec![(key, 3)], &[10_000][..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_request_message_is_refused() {
+    let stage = stage(|_| ()).await;
+    let send = async |count: usize| {
+        let mut client = tonic::client::Grpc::new(stage.channel.clone());
+        client.ready().await.unwrap();
+        let messages = tokio_stream::iter(vec![Bytes::new(); count]);
+        let path = http::uri::PathAndQuery::from_static("/gateway_protocol.Gateway/Topology");
+        let call = client.client_streaming(Request::new(messages), path, Raw);
+        tokio::time::timeout(PATIENCE, call).await.expect("answered in time")
+    };
+    assert!(send(1).await.is_ok());
+    let refused = send(2).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Internal, "Too many requests"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::actors::gateway::ActivatedJob;
 use crate::actors::shared::Submitter;
 use crate::actors::ticket::ReplyTo;
-use crate::model::{Command, CommandKind, Key, PartitionId, Reply, Route};
+use crate::model::{Command, CommandKind, Key, Millis, PartitionId, Reply, Route};
 use crate::wire::record::{AuthInfo, JobBatchRecord, JobRecord, Record};
 
 /// The reason when the client went away (command-api §4.1).
@@ -17,11 +17,21 @@ pub const NOT_SENT: &str = "Failed to send activated jobs to client";
 pub struct Owed {
     key: Key,
     retries: i32,
+    /// How long nobody can activate it.
+    pause: Millis,
+}
+
+impl Owed {
+    /// The same, to be kept by the broker for this long.
+    #[must_use]
+    pub fn after(self, pause: Millis) -> Self {
+        Self { pause, ..self }
+    }
 }
 
 impl From<&ActivatedJob> for Owed {
     fn from(job: &ActivatedJob) -> Self {
-        Self { key: job.key, retries: job.record.retries }
+        Self { key: job.key, retries: job.record.retries, pause: Millis(0) }
     }
 }
 
@@ -63,7 +73,11 @@ impl GiveBack {
         match JobBatchRecord::from_bytes(&reply.value) {
             Ok(batch) => {
                 let jobs = batch.job_keys.iter().zip(&batch.jobs);
-                let owed = jobs.map(|(key, job)| Owed { key: Key(*key), retries: job.retries });
+                let owed = jobs.map(|(key, job)| Owed {
+                    key: Key(*key),
+                    retries: job.retries,
+                    pause: Millis(0),
+                });
                 self.jobs(owed, NOT_SENT);
             }
             Err(error) => {
@@ -77,7 +91,7 @@ impl GiveBack {
 fn command(job: Owed, reason: &str) -> Command {
     let record = JobRecord {
         retries: job.retries,
-        retry_backoff: 0,
+        retry_backoff: job.pause.0,
         error_message: reason.to_owned(),
         ..Default::default()
     };

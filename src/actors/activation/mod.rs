@@ -21,7 +21,8 @@ pub use give_back::{GiveBack, NOT_SENT, Owed};
 
 use super::cell::Observe;
 use super::dispatcher::ViewChanged;
-use super::gateway::{ActivatedJob, Delivered, DeliverySender, JobDelivery};
+use super::gateway::{ActivatedJob, Delivered, JobDelivery, Returned};
+use super::job_caller::JobCaller;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{Shared, Submitter};
 use super::ticket::{Answer as Outcome, ReplyTo};
@@ -49,8 +50,8 @@ const IDS_PER_LIFE: u32 = 48;
 pub struct Activate {
     /// What it asks for.
     pub poll: ActivateJobs,
-    /// Where its jobs go. The poll is over when this is dropped, given up when it is closed.
-    pub deliveries: DeliverySender,
+    /// Who gets the jobs. The poll is given up when the client went away.
+    pub caller: JobCaller,
 }
 
 /// Brokers say that jobs of this type became available.
@@ -75,6 +76,26 @@ impl Drop for Answered {
         if let Some(Ok(reply)) = self.outcome.take() {
             self.give_back.reply(self.partition, &reply);
         }
+    }
+}
+
+/// Jobs between a broker's answer and a delivery. Those that are left when it is dropped go back.
+struct Activated {
+    jobs: Vec<ActivatedJob>,
+    give_back: GiveBack,
+}
+
+impl Activated {
+    /// The first `count`; the others go back.
+    fn first(mut self, count: usize) -> Vec<ActivatedJob> {
+        let surplus = self.jobs.split_off(count.min(self.jobs.len()));
+        std::mem::replace(&mut self.jobs, surplus)
+    }
+}
+
+impl Drop for Activated {
+    fn drop(&mut self) {
+        self.give_back.jobs(self.jobs.iter().map(Owed::from), NOT_SENT);
     }
 }
 
@@ -126,7 +147,7 @@ impl Observe for Gauges {
 /// A poll's request and its client.
 struct Open {
     request: ActivateJobs,
-    deliveries: DeliverySender,
+    caller: JobCaller,
 }
 
 /// See the module.
@@ -209,7 +230,7 @@ impl JobActivation {
     }
 
     fn arrive(&mut self, activate: Activate) -> Vec<Output> {
-        let Activate { poll: request, deliveries } = activate;
+        let Activate { poll: request, caller } = activate;
         self.parts.gauges.polls.fetch_add(1, Relaxed);
         let mut out = Vec::new();
         let new = NewPoll {
@@ -223,15 +244,12 @@ impl JobActivation {
         };
         match self.polls.arrive(new, self.now(), &mut out) {
             Ok(id) => {
-                self.open.insert(id, Open { request, deliveries });
+                self.open.insert(id, Open { request, caller });
             }
-            Err(full) => fail(
-                &deliveries,
-                GatewayError::Overloaded {
-                    limit: "limits.polls_per_job_type",
-                    detail: format!("job type '{}': {full}", request.job_type),
-                },
-            ),
+            Err(full) => caller.fail(GatewayError::Overloaded {
+                limit: "limits.polls_per_job_type",
+                detail: format!("job type '{}': {full}", request.job_type),
+            }),
         }
         out
     }
@@ -263,22 +281,28 @@ impl JobActivation {
     fn carry_out_one(&mut self, output: Output, out: &mut Vec<Output>) {
         match output {
             Output::Ask { ask, poll, partition, max_jobs } => {
-                let open = self.open.get(&poll).filter(|open| !open.deliveries.is_closed());
+                let open = self.open.get(&poll).filter(|open| !open.caller.is_gone());
                 match open {
                     Some(open) => self.ask(ask, poll, partition, batch(&open.request, max_jobs)),
                     None => self.withdraw(ask, poll, out),
                 }
             }
-            // Dropping the channel ends the poll.
-            Output::Complete { poll } => drop(self.open.remove(&poll)),
+            Output::Complete { poll } => self.complete(poll),
+            // Without long polling the JVM gateway does not tell either (command-api §4.2).
+            Output::Exhausted { poll } if !self.parts.shared.config().long_polling.enabled => {
+                self.complete(poll);
+            }
             Output::Exhausted { poll } => {
-                // Without long polling the JVM gateway does not tell either (command-api §4.2).
-                let told = self.parts.shared.config().long_polling.enabled;
-                if let Some(open) = self.open.remove(&poll).filter(|_| told) {
-                    let job_type = open.request.job_type;
-                    fail(&open.deliveries, GatewayError::JobsExhausted { job_type });
+                if let Some(Open { request, caller }) = self.open.remove(&poll) {
+                    caller.fail(GatewayError::JobsExhausted { job_type: request.job_type });
                 }
             }
+        }
+    }
+
+    fn complete(&mut self, poll: PollId) {
+        if let Some(open) = self.open.remove(&poll) {
+            open.caller.complete();
         }
     }
 
@@ -323,14 +347,15 @@ impl JobActivation {
         let mut out = Vec::new();
         match outcome.and_then(|reply| read(&reply)) {
             Ok((jobs, truncated)) => {
-                let answer = Answer::Jobs { count: jobs.len(), truncated };
+                let jobs = Activated { jobs, give_back: self.parts.give_back.clone() };
+                let answer = Answer::Jobs { count: jobs.jobs.len(), truncated };
                 let to = self.polls.answered(ask, answer, now, &mut out);
                 self.distribute(jobs, to.to, to.count);
             }
             Err(error @ GatewayError::Rejected { .. }) => {
                 self.polls.answered(ask, Answer::Rejected, now, &mut out);
                 if let Some(open) = self.open.remove(&poll) {
-                    fail(&open.deliveries, error);
+                    open.caller.fail(error);
                 }
             }
             Err(error) => {
@@ -345,20 +370,20 @@ impl JobActivation {
     }
 
     /// The first `count` jobs go to the poll, the others back.
-    fn distribute(&self, mut jobs: Vec<ActivatedJob>, to: Option<PollId>, count: usize) {
-        let open = to.and_then(|poll| Some((poll, self.open.get(&poll)?)));
-        let kept = if open.is_some() { count.min(jobs.len()) } else { 0 };
-        let surplus = jobs.split_off(kept);
-        self.parts.give_back.jobs(surplus.iter().map(Owed::from), NOT_SENT);
-        let Some((poll, open)) = open.filter(|_| !jobs.is_empty()) else { return };
+    fn distribute(&mut self, jobs: Activated, to: Option<PollId>, count: usize) {
+        let Some((poll, open)) = to.and_then(|poll| Some((poll, self.open.get_mut(&poll)?))) else {
+            return;
+        };
+        let jobs = jobs.first(count);
+        if jobs.is_empty() {
+            return;
+        }
         let owed: Vec<Owed> = jobs.iter().map(Owed::from).collect();
         let (parts, mailbox) = (self.parts.clone(), self.parts.mailbox.clone());
         let settle = Box::new(move |delivered| settle(&parts, poll, &owed, delivered));
         let taken = Box::new(move |count| mailbox.send(Progress::Taken { poll, count }));
-        let delivery = JobDelivery::new(jobs, settle).with_on_taken(taken);
-        // A poll gets its next jobs after these were taken, so only a closed channel refuses; the
-        // delivery then comes back and is dropped, which gives its jobs back.
-        drop(open.deliveries.try_send(Ok(delivery)));
+        open.caller.send(JobDelivery::new(jobs, settle).with_on_taken(taken));
+        open.caller.may_end_early();
     }
 
     fn progressed(&mut self, progress: Progress) -> Vec<Output> {
@@ -380,7 +405,7 @@ impl JobActivation {
             return;
         }
         self.next_sweep = now + SWEEP;
-        let gone = self.open.iter().filter(|(_, open)| open.deliveries.is_closed());
+        let gone = self.open.iter().filter(|(_, open)| open.caller.is_gone());
         let gone: Vec<PollId> = gone.map(|(poll, _)| *poll).collect();
         for poll in gone {
             self.open.remove(&poll);
@@ -414,19 +439,14 @@ impl JobActivation {
     }
 }
 
-/// Ends a poll with an error. A client that is gone needs none.
-fn fail(deliveries: &DeliverySender, error: GatewayError) {
-    drop(deliveries.try_send(Err(error)));
-}
-
 /// What became of a delivery: gives back what is owed, and ends the poll of a client that is gone.
 /// Runs on the frontend's thread.
 fn settle(parts: &Parts, poll: PollId, owed: &[Owed], delivered: Delivered) {
     let count = match delivered {
         Delivered::All => owed.len(),
         Delivered::Except { returned, reason } => {
-            let back = returned.iter().filter_map(|index| owed.get(*index).copied());
-            let back: Vec<Owed> = back.collect();
+            let job = |one: &Returned| Some(owed.get(one.index)?.after(one.pause));
+            let back: Vec<Owed> = returned.iter().filter_map(job).collect();
             let count = owed.len() - back.len();
             parts.give_back.jobs(back, &reason);
             count
@@ -485,7 +505,7 @@ impl Actor for JobActivation {
 }
 
 impl Supervised for JobActivation {
-    /// Drops every poll, which ends it without jobs, and starts anew.
+    /// Drops every poll, which tells the clients that got nothing yet, and starts anew.
     fn restarting(&mut self, _: &mut Self::Context) {
         *self = Self::new(self.parts.clone());
     }
@@ -547,7 +567,8 @@ impl Handler<Mail<Retire>> for JobActivation {
         let Retire = mail.open();
         let now = self.now();
         let mut out = Vec::new();
-        for poll in std::mem::take(&mut self.open).into_keys() {
+        for (poll, open) in std::mem::take(&mut self.open) {
+            open.caller.complete();
             self.polls.cancel(poll, now, &mut out);
         }
         self.carry_out(out, context);

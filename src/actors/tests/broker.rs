@@ -42,6 +42,12 @@ impl Arrived {
         self.responder.reply(encoded(&response));
     }
 
+    /// Answers with an event that carries this value.
+    pub fn answer(mut self, value: Bytes) {
+        self.request.value = value;
+        self.complete();
+    }
+
     /// Answers with an error reply.
     pub fn fail(self, code: ErrorCode, message: &str) {
         let error = ErrorResponse { code, message: message.to_owned() };

@@ -95,18 +95,37 @@ async fn a_gateway_joins_finds_the_leader_and_shows_what_it_knows() {
 
     // A topology that panics publishes the same again, and commands go on meanwhile.
     let before = gateway.view();
+    let stop_load = CancellationToken::new();
+    let load: Vec<_> = (0..16)
+        .map(|caller| {
+            let (session, stop) = (session(&gateway), stop_load.clone());
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !stop.is_cancelled() {
+                    let command = keyed(1, caller);
+                    let key = command.key;
+                    assert_eq!(execute(&session, command).await.map(|reply| reply.key), Ok(key));
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
     test_panic::topology().send(test_panic::Panic);
     eventually("restarted and running", || {
         let topology = gateway.actors().into_iter().find(|a| a.kind == "topology").unwrap();
         topology.restarts.panic == 1 && topology.state == ActorState::Running
     })
     .await;
-    assert!(execute(&session(&gateway), keyed(1, 4)).await.is_ok());
     eventually("the same view", || {
         let view = gateway.view();
         view.brokers == before.brokers && view.has_leader(PartitionId(1))
     })
     .await;
+    stop_load.cancel();
+    for caller in load {
+        assert!(caller.await.unwrap() > 0, "no command failed, and there were some");
+    }
     stop.cancel();
     assert_eq!(shutdown.stop(PATIENCE).await, 0);
 }

@@ -1,15 +1,16 @@
 //! Brokers that misbehave, clients that leave, limits that are reached.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::broker::{CLUSTER, FakeBroker, view};
 use super::*;
-use crate::model::ErrorCode;
+use crate::model::{ErrorCode, ValueType};
 use crate::wire::frame::{Handshake, cluster_preamble};
+use crate::wire::record::{JobBatchRecord, JobRecord, Record as _};
 
 /// Accepts connections, shakes hands and then does what `act` says with each.
 async fn raw_broker<F, A>(act: F) -> Address
@@ -263,16 +264,10 @@ async fn stopping_waits_for_the_grace_and_then_answers() {
 }
 
 #[tokio::test]
-async fn an_activation_that_nobody_waits_for_is_handed_to_the_hook() {
+async fn jobs_of_an_activation_that_nobody_waits_for_are_given_back() {
     let broker = FakeBroker::start(&[1]).await;
     let mut arrived = broker.hold();
     let (gateway, shutdown) = gateway(config(), view(1, &[Some(&broker.address)]));
-    let given_back = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&given_back);
-    gateway.shared().on_late_jobs(Box::new(move |partition, _| {
-        assert_eq!(partition, PartitionId(1));
-        count.fetch_add(1, Relaxed);
-    }));
     let session = session(&gateway);
     let poll = |timeout| Command {
         kind: CommandKind::ActivateJobs,
@@ -291,9 +286,19 @@ async fn an_activation_that_nobody_waits_for_is_handed_to_the_hook() {
     let (late, unwanted) = (arrived.recv().await.unwrap(), arrived.recv().await.unwrap());
     call.abort();
     let _aborted = call.await;
-    late.complete();
-    unwanted.complete();
-    eventually("both are given back", || given_back.load(Relaxed) == 2).await;
+    for (activation, counter) in [(late, 1), (unwanted, 2)] {
+        let batch = JobBatchRecord {
+            job_keys: vec![Key::new(PartitionId(1), counter).0],
+            jobs: vec![JobRecord { retries: 3, ..Default::default() }],
+            ..Default::default()
+        };
+        activation.answer(batch.to_bytes());
+        let returned = arrived.recv().await.unwrap();
+        assert_eq!(returned.request.key, batch.job_keys[0]);
+        assert_eq!(ValueType::from_wire(returned.request.value_type), ValueType::Job);
+        assert_eq!(JobRecord::from_bytes(&returned.request.value).unwrap().retries, 3);
+        returned.complete();
+    }
     shutdown.stop(PATIENCE).await;
 }
 

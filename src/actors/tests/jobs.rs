@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::broker::{endpoint, view};
 use super::*;
 use crate::actors::gateway::JobDeliveries;
-use crate::model::{StreamErrorCode, StreamJobs};
+use crate::actors::test_panic::Panic;
+use crate::model::{ActorState, StreamErrorCode, StreamJobs};
 use crate::net::{
     Handlers, Listener, Message as Inbound, Messenger, MessengerOptions, Responder, ServeOptions,
 };
-use crate::wire::record::{JobPush, JobRecord, Record as _};
+use crate::wire::record::{JobPush, JobRecord, JobStreamMetadata, Record as _};
 use crate::wire::sbe::Message as _;
 use crate::wire::sbe::stream::{
     AddStreamRequest, AddStreamResponse, PushStreamRequest, PushStreamResponse,
@@ -42,7 +43,8 @@ struct Stage {
     session: SessionHandle,
     gateway_address: Address,
     messenger: Messenger,
-    _shutdown: Shutdown,
+    gateway: Gateway,
+    shutdown: Shutdown,
     _stops: [tokio_util::sync::DropGuard; 2],
 }
 
@@ -70,7 +72,8 @@ async fn stage() -> Stage {
         session: session(&gateway),
         gateway_address,
         messenger: Messenger::new(endpoint(broker), MessengerOptions::default()),
-        _shutdown: shutdown,
+        gateway,
+        shutdown,
         _stops: [stop_broker.drop_guard(), stop_gateway.drop_guard()],
     }
 }
@@ -165,4 +168,48 @@ async fn pushes_to_unknown_streams_are_refused_and_the_stream_removed() {
         stage.removed.lock().unwrap().iter().any(|removed| removed.id == ghost)
     })
     .await;
+}
+
+#[tokio::test]
+async fn streams_of_an_actor_that_panics_end_once_and_can_be_opened_again() {
+    let stage = stage().await;
+    let (mut reads, mut waits) = (stage.open("w"), stage.open("x"));
+    eventually("added", || stage.added.lock().unwrap().len() == 2).await;
+    let added = stage.added.lock().unwrap().clone();
+    let shape = |worker: &str| {
+        let metadata = |add: &&AddStreamRequest| {
+            JobStreamMetadata::from_bytes(&add.metadata).unwrap().worker == worker
+        };
+        added.iter().find(metadata).unwrap().id
+    };
+    // A push is under way while the actor panics: its job is in the client's hands.
+    let pushed = stage.push(shape("w"), 7);
+    let panics = async {
+        let delivery = reads.next().await.unwrap().unwrap();
+        stage.shutdown.jobs().streams().send(Panic);
+        eventually("counted and running again", || {
+            let actors = stage.gateway.actors();
+            let streams = actors.iter().find(|actor| actor.kind == "job-streams").unwrap();
+            streams.restarts.panic == 1 && streams.state == ActorState::Running
+        })
+        .await;
+        delivery.delivered();
+    };
+    let (reply, ()) = tokio::join!(pushed, panics);
+    assert!(PushStreamResponse::decode(&reply).is_ok(), "answered, though the actor is new");
+    for deliveries in [&mut reads, &mut waits] {
+        let ended = deliveries.next().await.unwrap();
+        let restarted = GatewayError::ActorRestarted { actor: "job-streams" };
+        assert_eq!(ended.unwrap_err(), restarted);
+        assert!(deliveries.next().await.is_none(), "one end");
+    }
+    // Brokers learn that the old stream is gone; a new one works.
+    let reply = stage.push(shape("x"), 8).await;
+    assert_eq!(StreamError::decode(&reply).unwrap().code, StreamErrorCode::NotFound);
+    let mut again = stage.open("w");
+    eventually("added again", || stage.added.lock().unwrap().len() == 3).await;
+    let id = stage.added.lock().unwrap()[2].id;
+    let taken = async { again.next().await.unwrap().unwrap().delivered() };
+    let (reply, ()) = tokio::join!(stage.push(id, 9), taken);
+    assert!(PushStreamResponse::decode(&reply).is_ok());
 }

@@ -1,11 +1,14 @@
 //! Every kind of actor panics under load; every command still gets exactly one answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use super::broker::{FakeBroker, view};
 use super::*;
 use crate::actors::test_panic::Panic;
-use crate::model::{ActorSnapshot, ActorState};
+use crate::model::{ActivateJobs, ActorSnapshot, ActorState, ValueType};
+use crate::wire::record::{JobBatchRecord, JobRecord, Record as _};
 
 /// Commands in the air at a time.
 const CALLERS: u64 = 32;
@@ -123,6 +126,132 @@ async fn a_session_that_panics_ends_alone() {
     drop(failing);
     let sessions = || gateway.actors().into_iter().filter(|a| a.kind == "session").count();
     assert_eq!(sessions(), 1, "it is forgotten with its last handle");
+    shutdown.stop(PATIENCE).await;
+}
+
+/// What a broker that has endless jobs did with them.
+#[derive(Default)]
+struct Ledger {
+    activated: BTreeSet<i64>,
+    given_back: Vec<i64>,
+}
+
+/// Lets the broker activate two jobs per question and take jobs back.
+fn with_endless_jobs(broker: &FakeBroker) -> Arc<Mutex<Ledger>> {
+    let ledger: Arc<Mutex<Ledger>> = Arc::default();
+    let notes = Arc::clone(&ledger);
+    broker.on_command(move |arrived| {
+        let mut notes = notes.lock().unwrap();
+        if ValueType::from_wire(arrived.request.value_type) == ValueType::Job {
+            notes.given_back.push(arrived.request.key);
+            return arrived.complete();
+        }
+        let mut batch = JobBatchRecord::from_bytes(&arrived.request.value).unwrap();
+        for _ in 0..2 {
+            let counter = notes.activated.len() as u64 + 1;
+            let key = Key::new(PartitionId(arrived.partition), counter).0;
+            notes.activated.insert(key);
+            batch.job_keys.push(key);
+            batch.jobs.push(JobRecord { retries: 3, ..Default::default() });
+        }
+        // There are more, so the partition is asked again without a notification.
+        batch.truncated = true;
+        arrived.answer(batch.to_bytes());
+    });
+    ledger
+}
+
+fn poll() -> ActivateJobs {
+    ActivateJobs {
+        frontend: Frontend::Grpc,
+        job_type: "t".to_owned(),
+        worker: "w".to_owned(),
+        timeout_ms: 60_000,
+        max_jobs: 4,
+        fetch_variables: Vec::new(),
+        tenant_ids: Vec::new(),
+        request_timeout_ms: 30_000,
+        authorization: Bytes::new(),
+        max_response_bytes: None,
+    }
+}
+
+/// How polls ended, and the jobs that came.
+#[derive(Default)]
+struct Polled {
+    jobs: Vec<i64>,
+    restarted: usize,
+}
+
+/// Polls again and again until told to stop. Each poll ends with jobs or with one clear error.
+async fn poll_until(stop: Arc<AtomicBool>, session: SessionHandle) -> Polled {
+    let mut polled = Polled::default();
+    while !stop.load(Relaxed) {
+        let mut deliveries = session.activate_jobs(poll());
+        let before = polled.jobs.len();
+        let mut error = None;
+        let whole = async {
+            while let Some(delivery) = deliveries.next().await {
+                assert_eq!(error, None, "nothing follows an error");
+                match delivery {
+                    Ok(delivery) => {
+                        polled.jobs.extend(delivery.jobs.iter().map(|job| job.key.0));
+                        delivery.delivered();
+                    }
+                    Err(e) => error = Some(e),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, whole).await.expect("every poll ends");
+        match error {
+            None => assert!(polled.jobs.len() > before, "an end without jobs and reason"),
+            Some(GatewayError::ActorRestarted { actor: "job-activation" }) => {
+                assert_eq!(polled.jobs.len(), before, "clients lose jobs before an error");
+                polled.restarted += 1;
+            }
+            Some(other) => panic!("{other}"),
+        }
+    }
+    polled
+}
+
+#[tokio::test]
+async fn a_job_activation_that_panics_ends_its_polls_and_loses_no_job() {
+    let broker = FakeBroker::start(&[1, 2]).await;
+    let ledger = with_endless_jobs(&broker);
+    let leaders = [Some(&broker.address), Some(&broker.address)];
+    let (gateway, shutdown) = gateway(config(), view(1, &leaders));
+    let stop = Arc::new(AtomicBool::new(false));
+    let open = |_| tokio::spawn(poll_until(Arc::clone(&stop), session(&gateway)));
+    let pollers: Vec<_> = (0..8).map(open).collect();
+    for panics in 1..=3 {
+        let before = ledger.lock().unwrap().activated.len();
+        eventually("load", || ledger.lock().unwrap().activated.len() > before + 20).await;
+        shutdown.jobs().activation().send(Panic);
+        eventually("counted and running again", || {
+            let activation = actor(&gateway, "job-activation").unwrap();
+            activation.restarts.panic == panics && activation.state == ActorState::Running
+        })
+        .await;
+    }
+    stop.store(true, Relaxed);
+    let mut all = Polled::default();
+    for poller in pollers {
+        let polled = poller.await.unwrap();
+        all.jobs.extend(polled.jobs);
+        all.restarted += polled.restarted;
+    }
+    assert!(all.restarted > 0, "a poll was open at each panic");
+    // Each activated job reached one client, or went back.
+    eventually("all jobs are accounted for", || {
+        let ledger = ledger.lock().unwrap();
+        all.jobs.len() + ledger.given_back.len() == ledger.activated.len()
+    })
+    .await;
+    let ledger = std::mem::take(&mut *ledger.lock().unwrap());
+    let ends = all.jobs.iter().chain(&ledger.given_back).copied();
+    assert_eq!(ends.collect::<BTreeSet<i64>>(), ledger.activated);
+    assert_eq!(gateway.shared().admission().in_flight(), 0);
     shutdown.stop(PATIENCE).await;
 }
 

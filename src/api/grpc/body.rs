@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::actors::gateway::JobDelivery;
+use crate::actors::gateway::{JobDelivery, Returned};
 
 /// Deliveries whose bytes were given to the library but not yet to HTTP/2.
 ///
@@ -25,14 +25,14 @@ pub struct Ledger(Arc<Mutex<Vec<Outgoing>>>);
 #[derive(Debug)]
 struct Outgoing {
     delivery: JobDelivery,
-    returned: Vec<usize>,
+    returned: Vec<Returned>,
     reason: String,
 }
 
 impl Ledger {
-    /// Notes a delivery whose message is about to be sent; the jobs at the indexes in `returned`
-    /// are not part of it, for the given reason.
-    pub fn enter(&self, delivery: JobDelivery, returned: Vec<usize>, reason: String) {
+    /// Notes a delivery whose message is about to be sent; the jobs in `returned` are not part
+    /// of it, for the given reason.
+    pub fn enter(&self, delivery: JobDelivery, returned: Vec<Returned>, reason: String) {
         self.lock().push(Outgoing { delivery, returned, reason });
     }
 
@@ -44,7 +44,7 @@ impl Ledger {
             entered.drain(..count).collect()
         };
         for one in settled {
-            one.delivery.delivered_except(&one.returned, &one.reason);
+            one.delivery.delivered_except(one.returned, one.reason);
         }
     }
 

@@ -11,7 +11,8 @@ use super::body::Ledger;
 use super::convert::job::activated;
 use super::proto as pb;
 use super::status::status;
-use crate::actors::gateway::{JobDeliveries, JobDelivery};
+use crate::actors::gateway::{JobDeliveries, JobDelivery, Returned};
+use crate::model::Millis;
 
 /// The answers of a poll. Resolves with the first answer or the end; a failure before any answer is
 /// the call's status.
@@ -43,8 +44,13 @@ pub async fn poll(
     })
 }
 
+/// How long a job that no message can hold is kept from being activated. Given back at once, as the
+/// JVM gateway does, it would be activated again at once by the poll that waits for jobs.
+const OVERSIZED_PAUSE: Millis = Millis(10_000);
+
 /// The message with the jobs of a delivery that fit into `limit` bytes, in order; `None` when none
-/// does. The others are given back (command-api §4.1).
+/// does. The others are given back (command-api §4.1); those too large for any message with a pause,
+/// again and again until their variables get smaller or a client fetches fewer of them.
 fn batch(
     delivery: JobDelivery,
     ledger: &Ledger,
@@ -63,13 +69,24 @@ fn batch(
         if size + framed <= limit {
             size += framed;
             jobs.push(job);
-        } else {
-            returned.push(index);
+            continue;
         }
+        let pause = if framed > limit { OVERSIZED_PAUSE } else { Millis(0) };
+        if framed > limit {
+            log::warn!(
+                "event=job_too_large_for_a_message key={} type={} process={} element={} \
+                 bytes={framed} max={limit}",
+                job.key,
+                job.r#type,
+                job.bpmn_process_id,
+                job.element_id,
+            );
+        }
+        returned.push(Returned { index, pause });
     }
     let reason = format!("the response is bigger than the maximum allowed message size {limit}");
     if jobs.is_empty() {
-        delivery.delivered_except(&returned, &reason);
+        delivery.delivered_except(returned, reason);
         return None;
     }
     ledger.enter(delivery, returned, reason);
@@ -113,7 +130,7 @@ fn pushed(delivery: JobDelivery, ledger: &Ledger) -> Vec<Result<pb::ActivatedJob
             Ok(job) => items.push(Ok(job)),
             Err(e) => {
                 log::warn!("pushed job cannot be written key={} error={e}", job.key);
-                returned.push(index);
+                returned.push(Returned { index, pause: Millis(0) });
                 reason = format!("Failed to send activated jobs to client, failed with: {e}");
             }
         }

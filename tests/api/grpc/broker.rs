@@ -31,6 +31,8 @@ pub struct State {
     pub jobs: BTreeMap<u16, VecDeque<(i64, JobRecord)>>,
     /// Jobs that were failed: key, retries, message.
     pub failed: Vec<(i64, i32, String)>,
+    /// For how long each of them is kept.
+    pub pauses: Vec<i64>,
     /// Job activations asked for.
     pub activations: usize,
     /// Answers this to everything, if set.
@@ -178,6 +180,7 @@ impl State {
             (ValueType::Job, 5) if !self.replies.contains_key(&question) => {
                 let job = JobRecord::from_bytes(&request.value).unwrap();
                 self.failed.push((request.key, job.retries, job.error_message));
+                self.pauses.push(job.retry_backoff);
                 Some(event(partition, request, request.key, request.value.clone()))
             }
             _ => {
