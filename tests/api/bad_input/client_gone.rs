@@ -52,7 +52,7 @@ async fn call(stand: &Stand, number: u64) {
             // Some leave in the middle of their request.
             let sent = request.len() - usize::try_from(number % 3).expect("small") * 10;
             stream.write_all(&request[..sent]).await.expect("writes");
-            if number % 3 != 0 {
+            if !number.is_multiple_of(3) {
                 return;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
