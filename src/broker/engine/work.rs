@@ -9,7 +9,7 @@ use super::scope;
 use super::state::{IncidentKind, Job, JobState};
 use super::turn::Turn;
 use crate::model::{Key, Millis};
-use crate::wire::record::{JobRecord, Record};
+use crate::wire::record::{JobRecord, Property};
 
 /// Gives a job that just became activatable to a stream that wants it, or announces it.
 pub fn offer(turn: &mut Turn<'_>, key: Key) {
@@ -40,7 +40,7 @@ fn push(
     let deadline = turn.now + Millis(timeout_ms);
     let Some(job) = turn.state.jobs.get(key) else { return };
     let record = activated_record(turn, job, &worker, deadline, fetch);
-    let size = record.to_bytes().len();
+    let size = record.encoded_len();
     if size > turn.config.max_record_bytes {
         return block_oversized(turn, key, size);
     }

@@ -5,4 +5,4 @@ mod reader;
 mod writer;
 
 pub use reader::{Kind, Reader, list_budget};
-pub use writer::Writer;
+pub use writer::{Writer, bin_len, int_len, list_header_len, str_len};

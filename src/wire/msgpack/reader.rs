@@ -177,9 +177,36 @@ impl<'a> Reader<'a> {
 
     /// An integer that fits 64 signed bits.
     pub fn int(&mut self) -> Result<i64, DecodeError> {
+        const WHAT: &str = "an integer";
         let offset = self.pos;
-        i64::try_from(self.int128()?)
-            .map_err(|_| DecodeError::OutOfRange { offset, what: "64 signed bits" })
+        Ok(match self.u8(WHAT)? {
+            byte @ 0x00..=0x7f => i64::from(byte),
+            byte @ 0xe0..=0xff => i64::from(byte as i8),
+            0xcc => i64::from(self.u8(WHAT)?),
+            0xcd => i64::from(u16::from_be_bytes(self.be(WHAT)?)),
+            0xce => i64::from(u32::from_be_bytes(self.be(WHAT)?)),
+            0xcf => i64::try_from(u64::from_be_bytes(self.be(WHAT)?))
+                .map_err(|_| DecodeError::OutOfRange { offset, what: "64 signed bits" })?,
+            0xd0 => i64::from(self.u8(WHAT)? as i8),
+            0xd1 => i64::from(i16::from_be_bytes(self.be(WHAT)?)),
+            0xd2 => i64::from(i32::from_be_bytes(self.be(WHAT)?)),
+            0xd3 => i64::from_be_bytes(self.be(WHAT)?),
+            found => return Err(self.unexpected(WHAT, found)),
+        })
+    }
+
+    /// Reads a text in its shortest form if it is `name`; else nothing. `name` is shorter than 32
+    /// bytes, or never found.
+    pub fn name_if(&mut self, name: &'static str) -> bool {
+        let rest = self.bytes.get(self.pos..).unwrap_or_default();
+        let Some((header, rest)) = rest.split_first() else { return false };
+        let is_it = name.len() < 32
+            && usize::from(*header) == 0xa0 + name.len()
+            && rest.starts_with(name.as_bytes());
+        if is_it {
+            self.pos += 1 + name.len();
+        }
+        is_it
     }
 
     /// A float of either width.

@@ -113,6 +113,49 @@ impl Writer {
     }
 }
 
+/// Bytes of a list's or a map's header.
+#[must_use]
+pub const fn list_header_len(len: usize) -> usize {
+    match len {
+        0..16 => 1,
+        16..0x1_0000 => 3,
+        _ => 5,
+    }
+}
+
+/// Bytes of a text of `len` bytes with its header.
+#[must_use]
+pub const fn str_len(len: usize) -> usize {
+    len + match len {
+        0..32 => 1,
+        32..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 5,
+    }
+}
+
+/// Bytes of binary data of `len` bytes with its header.
+#[must_use]
+pub const fn bin_len(len: usize) -> usize {
+    len + match len {
+        0..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 5,
+    }
+}
+
+/// Bytes of an integer.
+#[must_use]
+pub const fn int_len(value: i64) -> usize {
+    match value {
+        -0x20..=0x7f => 1,
+        -0x80..=0xff => 2,
+        -0x8000..=0xffff => 3,
+        -0x8000_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
 /// Longest header that [`put_str_header`] writes, in bytes.
 pub(super) const MAX_STR_HEADER: usize = 5;
 

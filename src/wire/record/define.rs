@@ -27,20 +27,28 @@ macro_rules! record {
                 )*
             }
 
-            fn max_len(&self) -> usize {
-                $crate::wire::record::property::HEADER
-                    $(
-                        + $crate::wire::record::property::HEADER
-                        + $property.len()
-                        + $crate::wire::record::Property::max_len(&self.$field)
-                    )*
+            fn encoded_len(&self) -> usize {
+                // Of the names and the map's header: known when this is compiled.
+                const NAMES: usize = $crate::wire::msgpack::list_header_len([$($property),*].len())
+                    $(+ $crate::wire::msgpack::str_len($property.len()))*;
+                NAMES $(+ $crate::wire::record::Property::encoded_len(&self.$field))*
             }
 
             fn read(
                 input: &mut $crate::wire::msgpack::Reader<'_>,
             ) -> Result<Self, $crate::wire::DecodeError> {
                 $(let mut $field: Option<$ty> = None;)*
-                for _ in 0..input.map()? {
+                let mut left = input.map()?;
+                // Brokers write all properties in the declared order: one comparison for each.
+                $(
+                    if left > 0 && input.name_if($property) {
+                        let value = <$ty as $crate::wire::record::Property>::read(input)
+                            .map_err(|e| e.in_property($property))?;
+                        $field = Some(value);
+                        left -= 1;
+                    }
+                )*
+                for _ in 0..left {
                     match input.str()? {
                         $($property => {
                             let value = <$ty as $crate::wire::record::Property>::read(input)

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 
 use super::Property;
-use super::property::HEADER;
 use crate::wire::DecodeError;
-use crate::wire::msgpack::{Kind, Reader, Writer};
+use crate::wire::msgpack::{Kind, Reader, Writer, bin_len};
 
 /// A MsgPack map that travels as binary data: process variables and the like (command-api §2.1).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -64,8 +63,8 @@ impl Property for Document {
         out.bin(&self.0);
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.0.len()
+    fn encoded_len(&self) -> usize {
+        bin_len(self.0.len())
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -88,8 +87,8 @@ impl Property for RawValue {
         out.raw(&self.0);
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.0.len()
+    fn encoded_len(&self) -> usize {
+        self.0.len()
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -114,8 +113,8 @@ impl Property for Binary {
         out.bin(&self.0);
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.0.len()
+    fn encoded_len(&self) -> usize {
+        bin_len(self.0.len())
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {

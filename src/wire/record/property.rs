@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::wire::DecodeError;
-use crate::wire::msgpack::{Reader, Writer};
+use crate::wire::msgpack::{Reader, Writer, int_len, list_header_len, str_len};
 
 /// Name of an enum constant: protocol enums inside records travel as text.
 pub type Symbol = Cow<'static, str>;
@@ -24,16 +24,13 @@ fn known_symbol(text: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| *known == text)
 }
 
-/// Longest header of text, binary data, a list or a map, in bytes.
-pub(super) const HEADER: usize = 5;
-
 /// A type a property can have.
 pub trait Property: Sized {
     /// Appends the value.
     fn write(&self, out: &mut Writer);
 
-    /// At least as many bytes as [`Property::write`] appends, so that one allocation is enough.
-    fn max_len(&self) -> usize;
+    /// How many bytes [`Property::write`] appends.
+    fn encoded_len(&self) -> usize;
 
     /// Reads a value.
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError>;
@@ -43,7 +40,7 @@ pub trait Property: Sized {
 pub trait Record: Property {
     /// The record as MsgPack.
     fn to_bytes(&self) -> Bytes {
-        let mut out = Writer::with_capacity(self.max_len());
+        let mut out = Writer::with_capacity(self.encoded_len());
         self.write(&mut out);
         out.finish()
     }
@@ -59,8 +56,8 @@ impl Property for i64 {
         out.int(*self);
     }
 
-    fn max_len(&self) -> usize {
-        9
+    fn encoded_len(&self) -> usize {
+        int_len(*self)
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -73,8 +70,8 @@ impl Property for i32 {
         out.int(i64::from(*self));
     }
 
-    fn max_len(&self) -> usize {
-        5
+    fn encoded_len(&self) -> usize {
+        int_len(i64::from(*self))
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -89,7 +86,7 @@ impl Property for bool {
         out.bool(*self);
     }
 
-    fn max_len(&self) -> usize {
+    fn encoded_len(&self) -> usize {
         1
     }
 
@@ -103,8 +100,8 @@ impl Property for String {
         out.str(self);
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.len()
+    fn encoded_len(&self) -> usize {
+        str_len(self.len())
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -117,8 +114,8 @@ impl Property for Symbol {
         out.str(self);
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.len()
+    fn encoded_len(&self) -> usize {
+        str_len(self.len())
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -135,8 +132,8 @@ impl<T: Property> Property for Vec<T> {
         }
     }
 
-    fn max_len(&self) -> usize {
-        HEADER + self.iter().map(Property::max_len).sum::<usize>()
+    fn encoded_len(&self) -> usize {
+        list_header_len(self.len()) + self.iter().map(Property::encoded_len).sum::<usize>()
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -151,21 +148,48 @@ impl<T: Property> Property for Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::record::{DecisionEvaluationRecord, JobBatchRecord, JobRecord, Record};
+    use crate::wire::record::{DecisionEvaluationRecord, Document, JobBatchRecord, JobRecord};
 
     use super::*;
 
+    fn check(record: &impl Record) {
+        assert_eq!(record.to_bytes().len(), record.encoded_len());
+    }
+
     #[test]
-    fn max_len_is_enough() {
-        let batch = JobBatchRecord {
-            job_keys: vec![i64::MAX, i64::MIN],
-            jobs: vec![JobRecord::default(); 20],
-            variables: vec!["x".repeat(0x1_0000), "ü".repeat(200)],
-            ..Default::default()
-        };
-        assert!(batch.to_bytes().len() <= batch.max_len());
-        let evaluation = DecisionEvaluationRecord::default();
-        assert!(evaluation.to_bytes().len() <= evaluation.max_len());
-        assert!(i32::MIN.max_len() >= 5 && i64::MIN.max_len() >= 9);
+    fn encoded_len_is_exact() {
+        check(&DecisionEvaluationRecord::default());
+        for len in [0, 1, 15, 16, 31, 32, 255, 256, 0xffff, 0x1_0000] {
+            let document = vec![0x80; len.max(1)];
+            let job = JobRecord {
+                variables: Document::from_msgpack(document.into()).unwrap(),
+                error_message: "x".repeat(len),
+                changed_attributes: vec![String::new(); len],
+                ..Default::default()
+            };
+            check(&job);
+            check(&JobBatchRecord { jobs: vec![job; 2], ..Default::default() });
+        }
+        for shift in 0..64 {
+            let power = 1i64 << shift;
+            let around = [power.wrapping_sub(1), power, power.wrapping_add(1)];
+            let negative = around.map(i64::wrapping_neg);
+            check(&JobBatchRecord { job_keys: [around, negative].concat(), ..Default::default() });
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_order() {
+        let orders: [&[u8]; 3] = [
+            b"\x83\xa7retries\x07\xa4type\xa1t\xa6worker\xa1w",
+            b"\x83\xa6worker\xa1w\xa4type\xa1t\xa7retries\x07",
+            b"\x85\xa1?\xc0\xa6worker\xa1x\xa7retries\x07\xa4type\xa1t\xd9\x06worker\xa1w",
+        ];
+        for bytes in orders {
+            let job = JobRecord::from_bytes(&Bytes::from_static(bytes)).unwrap();
+            assert_eq!((job.job_type.as_str(), job.worker.as_str(), job.retries), ("t", "w", 7));
+        }
+        let short = Bytes::from_static(b"\x81\xa6work");
+        assert!(JobRecord::from_bytes(&short).is_err());
     }
 }

@@ -62,23 +62,26 @@ fn find<'a>(
 ) -> Result<&'a Arc<Definition>, Refusal> {
     let definitions = &turn.state.definitions;
     let (tenant, id, version) = (&record.tenant_id, &record.bpmn_process_id, record.version);
-    let (found, wanted) = if !id.is_empty() && version < 0 {
-        (definitions.latest(tenant, id), format!("process ID '{id}'"))
+    let found = if !id.is_empty() && version < 0 {
+        definitions.latest(tenant, id)
     } else if !id.is_empty() {
-        let wanted = format!("process ID '{id}' and version '{version}'");
-        (definitions.version(tenant, id, version), wanted)
+        definitions.version(tenant, id, version)
     } else if record.process_definition_key >= 0 {
-        let key = Key(record.process_definition_key);
-        (definitions.get(key, tenant), format!("key '{key}'"))
+        definitions.get(Key(record.process_definition_key), tenant)
     } else {
         let reason = "Expected at least a bpmnProcessId or a key greater than -1, but none given";
         return reject(RejectionType::InvalidArgument, reason);
     };
     let missing = || {
-        reject(
-            RejectionType::NotFound,
-            format!("Expected to find process definition with {wanted}, but none found"),
-        )
+        let wanted = if id.is_empty() {
+            format!("key '{}'", record.process_definition_key)
+        } else if version < 0 {
+            format!("process ID '{id}'")
+        } else {
+            format!("process ID '{id}' and version '{version}'")
+        };
+        let reason = format!("Expected to find process definition with {wanted}, but none found");
+        reject(RejectionType::NotFound, reason)
     };
     found.map_or_else(missing, Ok)
 }

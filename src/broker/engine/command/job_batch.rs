@@ -9,7 +9,7 @@ use crate::broker::engine::turn::Turn;
 use crate::broker::engine::work;
 use crate::model::intent::job_batch;
 use crate::model::{DEFAULT_TENANT, Key, Millis, RejectionType, ValueType};
-use crate::wire::record::{JobBatchRecord, JobRecord, Record};
+use crate::wire::record::{JobBatchRecord, JobRecord, Property, Record};
 
 /// Room for the batch's own properties, beside its jobs.
 const BATCH_OVERHEAD_BYTES: usize = 512;
@@ -79,7 +79,7 @@ fn take(
     for key in turn.state.jobs.activatable(&wanted.job_type, &tenants, max) {
         let Some(job) = turn.state.jobs.get(key) else { continue };
         let record = work::activated_record(turn, job, &wanted.worker, deadline, &wanted.variables);
-        let size = record.to_bytes().len() + KEY_BYTES;
+        let size = record.encoded_len() + KEY_BYTES;
         if bytes + size > turn.config.max_record_bytes {
             batch.truncated = true;
             if overhead + size > turn.config.max_record_bytes {
