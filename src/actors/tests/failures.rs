@@ -263,6 +263,11 @@ async fn stopping_waits_for_the_grace_and_then_answers() {
     assert_eq!(answers[1], Err(GatewayError::ShuttingDown));
 }
 
+/// What comes soon, or a failed test instead of one that hangs.
+async fn soon<T>(coming: impl Future<Output = Option<T>>) -> T {
+    tokio::time::timeout(PATIENCE, coming).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn jobs_of_an_activation_that_nobody_waits_for_are_given_back() {
     let broker = FakeBroker::start(&[1]).await;
@@ -276,14 +281,17 @@ async fn jobs_of_an_activation_that_nobody_waits_for_are_given_back() {
         timeout: Some(Duration::from_millis(timeout)),
         ..keyed(1, 1)
     };
-    // One is late, of the other the client is gone.
-    let error = execute(&session, poll(30)).await.unwrap_err();
-    assert!(matches!(error, GatewayError::Timeout { .. }), "{error}");
-    let call = tokio::spawn({
+    // One is late, of the other the client is gone. Each has reached the broker before it is given up.
+    let started = |timeout| {
         let session = session.clone();
-        async move { session.execute(poll(60_000)).await }
-    });
-    let (late, unwanted) = (arrived.recv().await.unwrap(), arrived.recv().await.unwrap());
+        tokio::spawn(async move { session.execute(poll(timeout)).await })
+    };
+    let call = started(500);
+    let late = soon(arrived.recv()).await;
+    let error = call.await.unwrap().unwrap_err();
+    assert!(matches!(error, GatewayError::Timeout { .. }), "{error}");
+    let call = started(60_000);
+    let unwanted = soon(arrived.recv()).await;
     call.abort();
     let _aborted = call.await;
     for (activation, counter) in [(late, 1), (unwanted, 2)] {
@@ -293,7 +301,7 @@ async fn jobs_of_an_activation_that_nobody_waits_for_are_given_back() {
             ..Default::default()
         };
         activation.answer(batch.to_bytes());
-        let returned = arrived.recv().await.unwrap();
+        let returned = soon(arrived.recv()).await;
         assert_eq!(returned.request.key, batch.job_keys[0]);
         assert_eq!(ValueType::from_wire(returned.request.value_type), ValueType::Job);
         assert_eq!(JobRecord::from_bytes(&returned.request.value).unwrap().retries, 3);
