@@ -23,6 +23,11 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// Measures and prints.
 pub fn run() -> Result<()> {
+    ensure!(
+        !cfg!(debug_assertions),
+        "the load must not cost more than what it measures: \
+         cargo run --release --package xtask -- figures"
+    );
     let binary = gateway::build()?;
     let log = cache()?.join("figures.log");
     let size = std::fs::metadata(&binary)?.len();

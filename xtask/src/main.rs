@@ -21,7 +21,7 @@ cargo xtask <command>
   cluster up [--brokers 3] [--partitions 3] [--replication 3] [--version 8.6.0] [--jvm-gateway]
                             real brokers on loopback; needs Java 21 and, once, Maven
   cluster down              stops exactly what `up` started
-  figures                   start-up time, memory, throughput and CPU of the release binary
+  figures                   (as `cargo run --release --package xtask -- figures`) start-up time, memory, throughput and CPU of the release binary
   counts                    instructions of the pieces of the hot path; needs valgrind";
 
 fn main() -> ExitCode {
