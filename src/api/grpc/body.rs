@@ -107,7 +107,7 @@ impl HttpBody for CallBody {
         let inner = Pin::new(&mut this.inner);
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx)));
         let Ok(polled) = polled else {
-            log::error!("a response stream panicked");
+            log::error!("event=grpc_response_panicked");
             let text = "Unexpected error occurred during the request processing: panic";
             return this.end_with(&Status::internal(text));
         };

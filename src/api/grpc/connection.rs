@@ -89,7 +89,7 @@ impl ConnectionService {
                 response.map(|body| CallBody::new(body, sleep, ledger))
             }
             Ok(Err(_panic)) => {
-                log::error!("a gRPC call panicked");
+                log::error!("event=grpc_call_panicked");
                 let text = "Unexpected error occurred during the request processing: panic";
                 plain(Status::internal(text).into_http())
             }

@@ -129,7 +129,7 @@ fn pushed(delivery: JobDelivery, ledger: &Ledger) -> Vec<Result<pb::ActivatedJob
         match activated(job.key, &job.record) {
             Ok(job) => items.push(Ok(job)),
             Err(e) => {
-                log::warn!("pushed job cannot be written key={} error={e}", job.key);
+                log::warn!("event=pushed_job_not_written key={} cause=\"{e}\"", job.key);
                 returned.push(Returned { index, pause: Millis(0) });
                 reason = format!("Failed to send activated jobs to client, failed with: {e}");
             }

@@ -76,7 +76,7 @@ impl GrpcServer {
     /// Waits, blocking, until it has stopped.
     pub fn join(self) {
         if self.thread.join().is_err() {
-            log::error!("the gRPC frontend's thread panicked");
+            log::error!("event=grpc_thread_panicked");
         }
     }
 }
@@ -127,7 +127,7 @@ pub fn serve(
             runtime.block_on(acceptor.run(listener, serving, grace));
         })
         .map_err(ServeError::Threads)?;
-    log::info!("gRPC frontend listening address={local}");
+    log::info!("event=grpc_listens at={local}");
     Ok(GrpcServer { address: local, thread, stopped })
 }
 
@@ -161,7 +161,7 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(e) => {
-                    log::warn!("cannot accept a gRPC connection: {e}");
+                    log::warn!("event=grpc_not_accepted cause=\"{e}\"");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -170,10 +170,7 @@ impl Acceptor {
         serving.send_replace(false);
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
-            log::warn!(
-                "gRPC calls still open after the grace period connections={}",
-                self.tasks.len()
-            );
+            log::warn!("event=grpc_calls_cut_off connections={}", self.tasks.len());
             self.abort.cancel();
             self.tasks.wait().await;
         }
@@ -181,17 +178,17 @@ impl Acceptor {
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
-            log::warn!("gRPC connection refused peer={peer} reason=limits.sessions");
+            log::warn!("event=grpc_refused peer={peer} cause=limits.sessions");
             return;
         };
         if let Err(e) = stream.set_nodelay(true) {
-            log::debug!("cannot set TCP_NODELAY peer={peer}: {e}");
+            log::debug!("event=grpc_nodelay_refused peer={peer} cause=\"{e}\"");
         }
         let info = SessionInfo { frontend: Frontend::Grpc, peer: Some(peer) };
         let session = match self.gateway.open_session(info) {
             Ok(session) => session,
             Err(e) => {
-                log::warn!("gRPC connection refused peer={peer} reason={e}");
+                log::warn!("event=grpc_refused peer={peer} cause=\"{e}\"");
                 return;
             }
         };
@@ -233,7 +230,7 @@ async fn connection(
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(e) = ended {
-                    log::debug!("gRPC connection ended peer={peer}: {e}");
+                    log::debug!("event=grpc_connection_ended peer={peer} cause=\"{e}\"");
                 }
                 return;
             }
