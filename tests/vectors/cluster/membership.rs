@@ -222,9 +222,7 @@ fn datagrams_are_written_and_read() {
 
 #[test]
 fn damaged_payloads_give_errors_or_values() {
-    let kinds = [RequestKind::Probe, RequestKind::Sync, RequestKind::ProbeFor];
-    let requests = requests().into_iter().chain(foreign_requests());
-    for (file, request) in requests.filter(|(file, _)| !file.contains("60-partitions")) {
+    for (file, request) in requests().into_iter().chain(foreign_requests()) {
         let payload = vector(file);
         damage(&payload, |bytes| {
             let read = request.kind().decode_request(bytes);
@@ -234,17 +232,18 @@ fn damaged_payloads_give_errors_or_values() {
     for (file, kind, _) in responses() {
         damage(&vector(file), |bytes| drop(kind.decode_response(bytes)));
     }
+    damage(&vector("swim-sync-response-2-compact.hex"), |bytes| {
+        drop(RequestKind::Sync.decode_response(bytes));
+    });
     for (file, _) in gossips() {
         damage(&vector(file), |bytes| drop(decode_gossip(bytes)));
     }
-    for (file, datagram) in datagrams() {
+    for (file, _) in datagrams() {
         let preamble = cluster_preamble("zeebe-cluster");
         damage(&vector(file), |bytes| {
-            drop(Datagram::decode(bytes, preamble));
-            if file.contains("60-partitions") {
-                return;
+            if let Ok(read) = Datagram::decode(bytes, preamble) {
+                drop(decode_gossip(&read.payload));
             }
-            kinds.iter().for_each(|kind| drop(kind.decode_request(&datagram.payload)));
         });
     }
 }

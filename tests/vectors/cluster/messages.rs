@@ -91,6 +91,7 @@ fn event_subscriptions() {
         assert_eq!(events::topics_from_property(property), Ok(names));
         damage(&vector(file), |bytes| drop(events::decode_topics(bytes)));
     }
+    damage(&vector("event-subscriptions-two.hex"), |bytes| drop(events::decode_topics(bytes)));
     let two = events::decode_topics(&vector("event-subscriptions-two.hex"));
     assert_eq!(two, Ok(topics(&["jobsAvailable", "t"])));
 }
