@@ -15,7 +15,8 @@ use crate::{cache, zeebe};
 
 const START_LIMIT: Duration = Duration::from_secs(180);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// First port; below the ephemeral range, so that no outgoing connection sits on one of ours.
+/// First port unless `--ports` names another; below the ephemeral range, so that no outgoing
+/// connection sits on one of ours.
 const PORTS: u16 = 27000;
 
 /// What to start.
@@ -26,10 +27,12 @@ pub struct Shape {
     replication: u16,
     version: String,
     jvm_gateway: bool,
+    /// First port; clusters side by side differ in it.
+    ports: u16,
 }
 
 impl Shape {
-    /// Reads `--brokers N --partitions N --replication N --version V --jvm-gateway`.
+    /// Reads `--brokers N --partitions N --replication N --version V --jvm-gateway --ports N`.
     pub fn from_words(words: &[&str]) -> Result<Self> {
         let mut shape = Self {
             brokers: 3,
@@ -37,6 +40,7 @@ impl Shape {
             replication: 3,
             version: "8.6.0".to_owned(),
             jvm_gateway: false,
+            ports: PORTS,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -47,6 +51,7 @@ impl Shape {
                 "--replication" => shape.replication = value()?.parse()?,
                 "--version" => shape.version = (*value()?).to_owned(),
                 "--jvm-gateway" => shape.jvm_gateway = true,
+                "--ports" => shape.ports = value()?.parse()?,
                 other => bail!("unknown option {other}"),
             }
         }
@@ -65,22 +70,36 @@ struct Ports {
     server: u16,
 }
 
-fn broker_ports(node: u16) -> Ports {
-    let base = PORTS + node * 10;
+fn broker_ports(ports: u16, node: u16) -> Ports {
+    let base = ports + node * 10;
     Ports { command: base + 1, internal: base + 2, management: base + 3, server: base + 4 }
 }
 
-fn gateway_port(offset: u16) -> u16 {
-    PORTS + 900 + offset
+fn gateway_port(ports: u16, offset: u16) -> u16 {
+    ports + 900 + offset
 }
 
-fn folder() -> Result<PathBuf> {
-    Ok(cache()?.join("cluster"))
+fn folder(ports: u16) -> Result<PathBuf> {
+    Ok(cache()?.join(format!("cluster-{ports}")))
+}
+
+impl Shape {
+    /// Internal addresses of the brokers.
+    pub fn contact_points(&self) -> Vec<String> {
+        let address = |node| format!("127.0.0.1:{}", broker_ports(self.ports, node).internal);
+        (0..self.brokers).map(address).collect()
+    }
+
+    /// gRPC and REST port of the JVM gateway.
+    pub fn jvm_gateway_ports(&self) -> (u16, u16) {
+        (gateway_port(self.ports, 0), gateway_port(self.ports, 1))
+    }
 }
 
 /// Starts the cluster and waits until every broker is ready.
 pub fn up(shape: &Shape) -> Result<()> {
-    let folder = folder()?;
+    let ports = shape.ports;
+    let folder = folder(ports)?;
     if !pids(&folder).is_empty() {
         bail!("a cluster is up already; `cargo xtask cluster down` stops it");
     }
@@ -88,26 +107,27 @@ pub fn up(shape: &Shape) -> Result<()> {
     let java = zeebe::java_home()?;
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
-    let contact_points: Vec<String> =
-        (0..shape.brokers).map(|n| format!("127.0.0.1:{}", broker_ports(n).internal)).collect();
+    let contact_points = shape.contact_points();
     for node in 0..shape.brokers {
         start_broker(node, shape, &home, &java, &contact_points.join(","), &folder)?;
     }
     if shape.jvm_gateway {
-        start_gateway(&home, &java, &contact_points.join(","), &folder)?;
+        start_gateway(ports, &home, &java, &contact_points.join(","), &folder)?;
     }
     let began = Instant::now();
     for node in 0..shape.brokers {
-        wait_until_ready(&format!("broker {node}"), broker_ports(node).management, began, &folder)?;
+        wait_until_ready(
+            &format!("broker {node}"),
+            broker_ports(ports, node).management,
+            began,
+            &folder,
+        )?;
     }
     println!("cluster.initial_contact_points = {contact_points:?}");
     if shape.jvm_gateway {
-        wait_until_ready("JVM gateway", gateway_port(2), began, &folder)?;
-        println!(
-            "JVM gateway: gRPC 127.0.0.1:{}, REST 127.0.0.1:{}",
-            gateway_port(0),
-            gateway_port(1)
-        );
+        wait_until_ready("JVM gateway", gateway_port(ports, 2), began, &folder)?;
+        let (grpc, rest) = shape.jvm_gateway_ports();
+        println!("JVM gateway: gRPC 127.0.0.1:{grpc}, REST 127.0.0.1:{rest}");
     }
     println!("ready after {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
@@ -121,7 +141,7 @@ fn start_broker(
     contact_points: &str,
     folder: &Path,
 ) -> Result<()> {
-    let ports = broker_ports(node);
+    let ports = broker_ports(shape.ports, node);
     let mut start = Command::new(home.join("bin").join("broker"));
     start
         .env("ZEEBE_BROKER_GATEWAY_ENABLE", "false")
@@ -143,17 +163,24 @@ fn start_broker(
     launch(start, java, &format!("broker-{node}"), folder)
 }
 
-fn start_gateway(home: &Path, java: &Path, contact_points: &str, folder: &Path) -> Result<()> {
+fn start_gateway(
+    ports: u16,
+    home: &Path,
+    java: &Path,
+    contact_points: &str,
+    folder: &Path,
+) -> Result<()> {
+    let port = |offset: u16| gateway_port(ports, offset).to_string();
     let mut start = Command::new(home.join("bin").join("gateway"));
     start
         .env("ZEEBE_GATEWAY_NETWORK_HOST", "127.0.0.1")
-        .env("ZEEBE_GATEWAY_NETWORK_PORT", gateway_port(0).to_string())
+        .env("ZEEBE_GATEWAY_NETWORK_PORT", port(0))
         .env("SERVER_ADDRESS", "127.0.0.1")
-        .env("SERVER_PORT", gateway_port(1).to_string())
+        .env("SERVER_PORT", port(1))
         .env("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1")
-        .env("MANAGEMENT_SERVER_PORT", gateway_port(2).to_string())
+        .env("MANAGEMENT_SERVER_PORT", port(2))
         .env("ZEEBE_GATEWAY_CLUSTER_HOST", "127.0.0.1")
-        .env("ZEEBE_GATEWAY_CLUSTER_PORT", gateway_port(3).to_string())
+        .env("ZEEBE_GATEWAY_CLUSTER_PORT", port(3))
         .env("ZEEBE_GATEWAY_CLUSTER_MEMBERID", "jvm-gateway")
         .env("ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", contact_points);
     launch(start, java, "jvm-gateway", folder)
@@ -200,9 +227,9 @@ fn pids(folder: &Path) -> Vec<(PathBuf, u32)> {
         .collect()
 }
 
-/// Stops what `up` started.
-pub fn down() -> Result<()> {
-    let folder = folder()?;
+/// Stops what `up` started with these ports; reads `--ports N`.
+pub fn down(words: &[&str]) -> Result<()> {
+    let folder = folder(Shape::from_words(words)?.ports)?;
     let running = pids(&folder);
     for (_, pid) in &running {
         Command::new("kill").args(["-TERM", "--", &format!("-{pid}")]).status()?;

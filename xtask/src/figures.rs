@@ -10,7 +10,7 @@ use beegate::api::grpc::proto as pb;
 use pb::gateway_client::GatewayClient;
 use tonic::transport::Channel;
 
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Behind, Gateway};
 use crate::{cache, root};
 
 const STARTS: usize = 20;
@@ -35,7 +35,7 @@ pub fn run() -> Result<()> {
 
     let mut ready = Vec::new();
     for _ in 0..STARTS {
-        let gateway = Gateway::start(&binary, log.clone())?;
+        let gateway = Gateway::start(&binary, Behind::Embedded, &[], log.clone())?;
         ready.push(gateway.ready_after.as_secs_f64() * 1000.0);
         gateway.stop()?;
     }
@@ -45,7 +45,7 @@ pub fn run() -> Result<()> {
         "ready after exec, {STARTS} starts: {first:.1} / {median:.1} / {last:.1} ms (min/median/max)"
     );
 
-    let gateway = Gateway::start(&binary, log)?;
+    let gateway = Gateway::start(&binary, Behind::Embedded, &[], log)?;
     std::thread::sleep(Duration::from_secs(5));
     println!("RSS idle, gateway and broker: {:.1} MB", rss_mb(gateway.pid())?);
     let before = cpu(gateway.pid())?;

@@ -18,7 +18,16 @@ pub fn build() -> Result<PathBuf> {
     Ok(target.unwrap_or_else(|| root().join("target")).join("release").join("beegate"))
 }
 
-/// A running gateway with its embedded broker.
+/// What is behind a gateway.
+#[derive(Clone, Copy, Debug)]
+pub enum Behind<'a> {
+    /// Its embedded broker.
+    Embedded,
+    /// Brokers with these internal addresses.
+    Cluster(&'a [String]),
+}
+
+/// A running gateway, with its embedded broker or in front of a cluster.
 pub struct Gateway {
     child: Child,
     log: PathBuf,
@@ -35,21 +44,33 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the binary on free ports and waits until it is ready. Its log goes to `log`.
-    pub fn start(binary: &Path, log: PathBuf) -> Result<Self> {
+    /// Starts the binary on free ports and waits until it is ready. Its log goes to `log`; `more`
+    /// are settings as `--set` takes them.
+    pub fn start(binary: &Path, behind: Behind, more: &[&str], log: PathBuf) -> Result<Self> {
         let ports = free_ports(6)?;
         let [grpc, rest, monitoring, admin, command, internal] = ports[..] else {
             bail!("six ports were asked for");
         };
         let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let set = [
+        let mut set = vec![
             format!("grpc.port={grpc}"),
             format!("rest.port={rest}"),
             format!("monitoring.port={monitoring}"),
             format!("admin.port={admin}"),
-            format!("broker.command_port={command}"),
-            format!("broker.internal_port={internal}"),
         ];
+        match behind {
+            Behind::Embedded => set.extend([
+                format!("broker.command_port={command}"),
+                format!("broker.internal_port={internal}"),
+            ]),
+            Behind::Cluster(contact_points) => set.extend([
+                "broker.enabled=false".to_owned(),
+                "cluster.host=127.0.0.1".to_owned(),
+                format!("cluster.port={internal}"),
+                format!("cluster.initial_contact_points={contact_points:?}"),
+            ]),
+        }
+        set.extend(more.iter().map(|&pair| pair.to_owned()));
         let mut start = Command::new(binary);
         for pair in &set {
             start.args(["--set", pair]);

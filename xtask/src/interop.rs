@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Behind, Gateway};
 use crate::{cache, cargo, root, run};
 
 /// All tours against the embedded broker.
@@ -14,7 +14,7 @@ pub fn embedded() -> Result<()> {
     let rust_client = rust_client()?;
     let binary = gateway::build()?;
     let log = cache()?.join("interop-embedded.log");
-    let gateway = Gateway::start(&binary, log)?;
+    let gateway = Gateway::start(&binary, Behind::Embedded, &[], log)?;
     println!("ready after {:.1} ms", gateway.ready_after.as_secs_f64() * 1000.0);
     let here = |port: u16| format!("http://127.0.0.1:{port}");
     let grpc = format!("127.0.0.1:{}", gateway.grpc);

@@ -19,8 +19,10 @@ cargo xtask <command>
   interop --embedded        real clients (pyzeebe, zeebe-rs, curl) against the release binary and its
                             embedded broker; installs pyzeebe into a virtual environment of its own
   cluster up [--brokers 3] [--partitions 3] [--replication 3] [--version 8.6.0] [--jvm-gateway]
+             [--ports 27000]
                             real brokers on loopback; needs Java 21 and, once, Maven
-  cluster down              stops exactly what `up` started
+  cluster down [--ports 27000]
+                            stops exactly what `up` started
   figures                   (as `cargo run --release --package xtask -- figures`) start-up time, memory, throughput and CPU of the release binary
   counts                    instructions of the pieces of the hot path; needs valgrind";
 
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         ["cluster", "up", options @ ..] => {
             cluster::Shape::from_words(options).and_then(|shape| cluster::up(&shape))
         }
-        ["cluster", "down"] => cluster::down(),
+        ["cluster", "down", options @ ..] => cluster::down(options),
         ["figures"] => figures::run(),
         ["counts"] => run(cargo().args(["bench", "--quiet", "--bench", "counts"])),
         _ => {
