@@ -1,6 +1,7 @@
 //! A cluster of real brokers on loopback, for trying things by hand and for the interop suite.
 //!
 //! `up` leaves the processes running and notes their ids in the cache; `down` stops exactly those.
+//! A [`Cluster`] does both: it is up while the value lives.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -13,35 +14,51 @@ use anyhow::{Context, Result, bail};
 use crate::gateway::get;
 use crate::{cache, zeebe};
 
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// First port unless `--ports` names another; below the ephemeral range, so that no outgoing
 /// connection sits on one of ours.
 const PORTS: u16 = 27000;
 
 /// What to start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shape {
-    brokers: u16,
-    partitions: u16,
-    replication: u16,
-    version: String,
-    jvm_gateway: bool,
+    /// How many brokers.
+    pub brokers: u16,
+    /// How many partitions.
+    pub partitions: u16,
+    /// How many brokers have each partition.
+    pub replication: u16,
+    /// Version of Zeebe.
+    pub version: String,
+    /// Whether a JVM gateway is started, too.
+    pub jvm_gateway: bool,
     /// First port; clusters side by side differ in it.
-    ports: u16,
+    pub ports: u16,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            brokers: 3,
+            partitions: 3,
+            replication: 3,
+            version: zeebe::VERSION.to_owned(),
+            jvm_gateway: false,
+            ports: PORTS,
+        }
+    }
 }
 
 impl Shape {
     /// Reads `--brokers N --partitions N --replication N --version V --jvm-gateway --ports N`.
     pub fn from_words(words: &[&str]) -> Result<Self> {
-        let mut shape = Self {
-            brokers: 3,
-            partitions: 3,
-            replication: 3,
-            version: "8.6.0".to_owned(),
-            jvm_gateway: false,
-            ports: PORTS,
-        };
+        Self::default().with_words(words)
+    }
+
+    /// The same with what the words say otherwise.
+    pub fn with_words(self, words: &[&str]) -> Result<Self> {
+        let mut shape = self;
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -94,6 +111,47 @@ impl Shape {
     pub fn jvm_gateway_ports(&self) -> (u16, u16) {
         (gateway_port(self.ports, 0), gateway_port(self.ports, 1))
     }
+
+    /// Management port of the JVM gateway.
+    pub fn jvm_gateway_management(&self) -> u16 {
+        gateway_port(self.ports, 2)
+    }
+}
+
+/// A cluster that is stopped when the value goes, whatever the reason.
+pub struct Cluster {
+    /// What was started.
+    pub shape: Shape,
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// Starts it and waits until it is ready; what an earlier run with these ports left is stopped.
+    pub fn start(shape: Shape) -> Result<Self> {
+        let folder = folder(shape.ports)?;
+        stop(&folder)?;
+        let cluster = Self { shape, folder };
+        up(&cluster.shape)?;
+        Ok(cluster)
+    }
+
+    /// Log of a broker.
+    pub fn broker_log(&self, node: u16) -> PathBuf {
+        self.folder.join(format!("broker-{node}.log"))
+    }
+
+    /// Stops it; dropping does the same without telling of errors.
+    pub fn stop(self) -> Result<()> {
+        stop(&self.folder).map(drop)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(error) = stop(&self.folder) {
+            eprintln!("xtask: the cluster may still run: {error:#}");
+        }
+    }
 }
 
 /// Starts the cluster and waits until every broker is ready.
@@ -125,7 +183,7 @@ pub fn up(shape: &Shape) -> Result<()> {
     }
     println!("cluster.initial_contact_points = {contact_points:?}");
     if shape.jvm_gateway {
-        wait_until_ready("JVM gateway", gateway_port(ports, 2), began, &folder)?;
+        wait_until_ready("JVM gateway", shape.jvm_gateway_management(), began, &folder)?;
         let (grpc, rest) = shape.jvm_gateway_ports();
         println!("JVM gateway: gRPC 127.0.0.1:{grpc}, REST 127.0.0.1:{rest}");
     }
@@ -229,21 +287,31 @@ fn pids(folder: &Path) -> Vec<(PathBuf, u32)> {
 
 /// Stops what `up` started with these ports; reads `--ports N`.
 pub fn down(words: &[&str]) -> Result<()> {
-    let folder = folder(Shape::from_words(words)?.ports)?;
-    let running = pids(&folder);
+    let stopped = stop(&folder(Shape::from_words(words)?.ports)?)?;
+    println!("stopped {stopped} processes");
+    Ok(())
+}
+
+/// Stops what was started with this folder, and says how many processes that were.
+fn stop(folder: &Path) -> Result<usize> {
+    let running = pids(folder);
     for (_, pid) in &running {
-        Command::new("kill").args(["-TERM", "--", &format!("-{pid}")]).status()?;
+        signal_group("-TERM", *pid)?;
     }
     let began = Instant::now();
-    while !pids(&folder).is_empty() && began.elapsed() < STOP_LIMIT {
+    while !pids(folder).is_empty() && began.elapsed() < STOP_LIMIT {
         std::thread::sleep(Duration::from_millis(100));
     }
-    for (_, pid) in pids(&folder) {
-        Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).status()?;
+    for (_, pid) in pids(folder) {
+        signal_group("-KILL", pid)?;
     }
     for (path, _) in &running {
         fs::remove_file(path)?;
     }
-    println!("stopped {} processes", running.len());
+    Ok(running.len())
+}
+
+fn signal_group(signal: &str, pid: u32) -> Result<()> {
+    Command::new("kill").args([signal, "--", &format!("-{pid}")]).status()?;
     Ok(())
 }

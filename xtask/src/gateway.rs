@@ -11,8 +11,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::{cargo, root, run};
 
-/// Builds the release binary and returns its path.
+/// Builds the release binary and returns its path; `BEEGATE_BINARY` names one that is built already.
 pub fn build() -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("BEEGATE_BINARY") {
+        return Ok(binary.into());
+    }
     run(cargo().args(["build", "--release", "--bin", "beegate"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     Ok(target.unwrap_or_else(|| root().join("target")).join("release").join("beegate"))
@@ -39,6 +42,8 @@ pub struct Gateway {
     pub monitoring: u16,
     /// Port of the admin endpoints.
     pub admin: u16,
+    /// Port of the cluster protocol; with the embedded broker inside, the broker's own.
+    pub internal: u16,
     /// From exec until `/ready` said yes.
     pub ready_after: Duration,
 }
@@ -67,7 +72,7 @@ impl Gateway {
                 "broker.enabled=false".to_owned(),
                 "cluster.host=127.0.0.1".to_owned(),
                 format!("cluster.port={internal}"),
-                format!("cluster.initial_contact_points={contact_points:?}"),
+                format!("cluster.initial_contact_points={}", contact_points.join(",")),
             ]),
         }
         set.extend(more.iter().map(|&pair| pair.to_owned()));
@@ -80,8 +85,8 @@ impl Gateway {
         start.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let began = Instant::now();
         let child = start.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut gateway =
-            Self { child, log, grpc, rest, monitoring, admin, ready_after: Duration::ZERO };
+        let ready_after = Duration::ZERO;
+        let mut gateway = Self { child, log, grpc, rest, monitoring, admin, internal, ready_after };
         gateway.wait_until_ready(began)?;
         Ok(gateway)
     }
@@ -105,7 +110,8 @@ impl Gateway {
         self.child.id()
     }
 
-    fn log_text(&self) -> String {
+    /// What it has logged so far.
+    pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_else(|e| format!("(no log: {e})"))
     }
 

@@ -18,6 +18,9 @@ cargo xtask <command>
   checks                    formatting, clippy, documentation
   interop --embedded        real clients (pyzeebe, zeebe-rs, curl) against the release binary and its
                             embedded broker; installs pyzeebe into a virtual environment of its own
+  interop --cluster [--version 8.6.0] [--ports 28500]
+                            the same in front of three real brokers, and every recorded request
+                            against beegate and the JVM gateway, compared; skips without Java 21
   cluster up [--brokers 3] [--partitions 3] [--replication 3] [--version 8.6.0] [--jvm-gateway]
              [--ports 27000]
                             real brokers on loopback; needs Java 21 and, once, Maven
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["checks"] => checks::run(),
-        ["interop", "--embedded"] => interop::embedded(),
+        ["interop", words @ ..] => interop::run(words),
         ["cluster", "up", options @ ..] => {
             cluster::Shape::from_words(options).and_then(|shape| cluster::up(&shape))
         }

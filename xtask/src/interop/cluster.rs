@@ -1,0 +1,93 @@
+//! The suite against a cluster of real brokers, beside a JVM gateway.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+use super::tours::{Target, Tours, has_script, url};
+use crate::cluster::{Cluster, Shape};
+use crate::gateway::{self, Behind, Gateway};
+use crate::{cache, run as run_command, zeebe};
+
+/// Not the ports of `cluster up`: a developer's cluster may be running.
+const PORTS: u16 = 28500;
+/// A gateway must carry traffic this long after its start.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
+const MEMBER: &str = "beegate-interop";
+
+/// Starts a cluster, takes the tours, compares with the JVM gateway, asks what brokers saw.
+pub fn run(options: &[&str]) -> Result<()> {
+    let shape = Shape { jvm_gateway: true, ports: PORTS, ..Shape::default() };
+    let shape = shape.with_words(options)?;
+    if super::skipped(zeebe::java_home())? {
+        return Ok(());
+    }
+    let tours = Tours::prepare()?;
+    let binary = gateway::build()?;
+    let cluster = Cluster::start(shape)?;
+    let contact_points = cluster.shape.contact_points();
+    let watch = Watch::from_now(&cluster)?;
+    let log = cache()?.join("interop-cluster.log");
+    let settings = format!("cluster.member_id={MEMBER}");
+    let gateway = Gateway::start(&binary, Behind::Cluster(&contact_points), &[&settings], log)?;
+    let join = gateway.ready_after;
+    println!("joined and ready after {:.1} ms", join.as_secs_f64() * 1000.0);
+    ensure!(join < JOIN_LIMIT, "joining took {join:?}, more than {JOIN_LIMIT:?}");
+    tours.run(&Target::beegate(&gateway))?;
+    compare(&tours, &cluster, &gateway)?;
+    watch.check()?;
+    let took = gateway.stop()?;
+    println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
+    cluster.stop()
+}
+
+/// What only makes sense beside a JVM gateway of the same cluster.
+fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
+    if has_script("management_tour.py") {
+        let reference = url(cluster.shape.jvm_gateway_management());
+        run_command(
+            tours
+                .script("management_tour.py")
+                .env("BEEGATE_TOUR_MANAGEMENT", url(gateway.admin))
+                .env("BEEGATE_TOUR_MANAGEMENT_REFERENCE", reference),
+        )?;
+    }
+    Ok(())
+}
+
+/// Looks for what brokers say of our member from now on.
+struct Watch {
+    logs: Vec<(PathBuf, usize)>,
+}
+
+impl Watch {
+    fn from_now(cluster: &Cluster) -> Result<Self> {
+        let logs = (0..cluster.shape.brokers).map(|node| cluster.broker_log(node));
+        let logs = logs.map(|log| Ok((log.clone(), std::fs::read(&log)?.len())));
+        Ok(Self { logs: logs.collect::<Result<_>>()? })
+    }
+
+    /// Every broker saw the member come, and none suspected or lost it.
+    fn check(&self) -> Result<()> {
+        for (log, from) in &self.logs {
+            let text = std::fs::read(log)?;
+            let text = String::from_utf8_lossy(&text[*from..]);
+            let about = |event: &str| {
+                let member = format!("Member{{id={MEMBER},");
+                text.lines().filter(|l| l.contains(event) && l.contains(&member)).count()
+            };
+            let name = log.display();
+            let seen = about("Member added");
+            ensure!(seen == 1, "{name}: the member was added {seen} times, not once");
+            for event in ["Member unreachable", "Member removed"] {
+                let times = about(event);
+                if times > 0 {
+                    bail!("{name}: {times} × `{event}` of {MEMBER}");
+                }
+            }
+        }
+        println!("ALIVE at all {} brokers the whole time", self.logs.len());
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Real clients against the real binary, with its embedded broker or real ones behind it.
+
+mod cluster;
+mod tours;
+
+use anyhow::{Result, bail};
+
+use crate::cache;
+use crate::gateway::{self, Behind, Gateway};
+use tours::{Target, Tours};
+
+/// Runs the suite that the words name.
+pub fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["--embedded"] => embedded(),
+        ["--cluster", options @ ..] => cluster::run(options),
+        other => bail!("`interop` needs --embedded or --cluster, not {other:?}"),
+    }
+}
+
+/// All tours against the embedded broker.
+fn embedded() -> Result<()> {
+    let tours = Tours::prepare()?;
+    let binary = gateway::build()?;
+    let log = cache()?.join("interop-embedded.log");
+    let gateway = Gateway::start(&binary, Behind::Embedded, &[], log)?;
+    println!("ready after {:.1} ms", gateway.ready_after.as_secs_f64() * 1000.0);
+    tours.run(&Target { embedded: true, ..Target::beegate(&gateway) })?;
+    let took = gateway.stop()?;
+    println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
+    Ok(())
+}
+
+/// Whether a suite cannot run for want of something, which is told. `BEEGATE_INTEROP_REQUIRE=1`
+/// makes a failure of it: where the suite must run, nothing is skipped.
+fn skipped<T>(needed: Result<T>) -> Result<bool> {
+    match needed {
+        Ok(_) => Ok(false),
+        Err(error) if std::env::var_os("BEEGATE_INTEROP_REQUIRE").is_some_and(|v| v == "1") => {
+            Err(error.context("BEEGATE_INTEROP_REQUIRE is set, so this is not skipped"))
+        }
+        Err(error) => {
+            println!("skipped: {error:#}");
+            Ok(true)
+        }
+    }
+}

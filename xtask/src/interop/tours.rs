@@ -1,0 +1,117 @@
+//! The tours: what each client library does against a gateway, whoever is behind it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::gateway::Gateway;
+use crate::{cache, cargo, root, run};
+
+/// Where a tour goes. An empty address is not there.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// host:port of gRPC.
+    pub grpc: String,
+    /// URL of REST.
+    pub rest: String,
+    /// URL of beegate's health and metrics.
+    pub monitoring: String,
+    /// URL of beegate's admin endpoints.
+    pub admin: String,
+    /// Whether the broker behind is beegate's own, which shows more of itself.
+    pub embedded: bool,
+}
+
+impl Target {
+    /// All of a gateway of ours.
+    pub fn beegate(gateway: &Gateway) -> Self {
+        Self {
+            grpc: format!("127.0.0.1:{}", gateway.grpc),
+            rest: url(gateway.rest),
+            monitoring: url(gateway.monitoring),
+            admin: url(gateway.admin),
+            embedded: false,
+        }
+    }
+}
+
+/// A port on loopback as a URL.
+pub fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// The clients, installed.
+pub struct Tours {
+    python: PathBuf,
+    rust_client: PathBuf,
+}
+
+impl Tours {
+    /// Installs the clients into the cache where they are not there yet.
+    pub fn prepare() -> Result<Self> {
+        Ok(Self { python: python()?, rust_client: rust_client()? })
+    }
+
+    /// Runs every tour.
+    pub fn run(&self, target: &Target) -> Result<()> {
+        with(&mut self.script("tour.py"), target)?;
+        with(&mut self.script("rest_tour.py"), target)?;
+        with(&mut Command::new(&self.rust_client), target)
+    }
+
+    /// A script beside the tours.
+    pub fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(format!("{PYTHON_FOLDER}/{name}"));
+        command
+    }
+}
+
+const PYTHON_FOLDER: &str = "tests/interop/python";
+
+/// Whether there is such a script.
+pub fn has_script(name: &str) -> bool {
+    root().join(PYTHON_FOLDER).join(name).exists()
+}
+
+fn with(command: &mut Command, target: &Target) -> Result<()> {
+    run(command
+        .env("BEEGATE_TOUR_GRPC", &target.grpc)
+        .env("BEEGATE_TOUR_REST", &target.rest)
+        .env("BEEGATE_TOUR_MONITORING", &target.monitoring)
+        .env("BEEGATE_TOUR_ADMIN", &target.admin)
+        .env("BEEGATE_TOUR_EMBEDDED", if target.embedded { &target.admin } else { "" }))
+}
+
+/// A Python with pyzeebe, in a virtual environment in the cache.
+fn python() -> Result<PathBuf> {
+    let requirements = root().join("tests/interop/python/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)?;
+    let venv = cache()?.join("venv");
+    let python = venv.join("bin").join("python");
+    let stamp = venv.join("beegate-requirements.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    run(Command::new("python3").arg("-m").arg("venv").arg("--clear").arg(&venv))
+        .context("the interop suite needs python3 with its venv module")?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(python)
+}
+
+/// The zeebe-rs tour, built outside the repository.
+fn rust_client() -> Result<PathBuf> {
+    if Command::new("protoc").arg("--version").output().is_err() {
+        bail!("the interop suite builds zeebe-rs, which needs protoc; beegate itself does not");
+    }
+    let target = cache()?.join("rust-client-target");
+    let manifest = Path::new("tests/interop/rust-client/Cargo.toml");
+    run(cargo()
+        .args(["build", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&target))?;
+    Ok(target.join("debug").join("beegate-interop-zeebe-rs"))
+}
