@@ -1,7 +1,6 @@
 //! Opening a connection: resolve, connect, handshake (cluster-protocol §1.1).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{Connection, FramedReader, FramedWriter};
 use super::endpoint::Endpoint;
+use super::resolve::Resolver;
 use super::transport::Transport;
 use crate::wire::address::Address;
 use crate::wire::frame::{
@@ -72,19 +72,23 @@ pub enum DialError {
 }
 
 impl Endpoint {
-    /// Opens a connection to `address`, within the endpoint's connect timeout. A name is resolved
-    /// anew on each call; its addresses are tried in order.
+    /// Opens a connection to `address`, within the endpoint's connect timeout. The addresses of a name
+    /// are tried in order; after a failure it is resolved anew.
     ///
     /// # Errors
     /// See [`DialError`].
     pub async fn dial(&self, address: &Address) -> Result<Connection<TcpStream>, DialError> {
         let after = self.options().connect_timeout;
         let timeout = |_| DialError::Timeout { address: address.clone(), after };
-        tokio::time::timeout(after, self.dial_unlimited(address)).await.map_err(timeout)?
+        let dialed = tokio::time::timeout(after, self.dial_unlimited(address)).await;
+        dialed
+            .map_err(timeout)
+            .and_then(|dialed| dialed)
+            .inspect_err(|_| self.resolver().forget(address))
     }
 
     async fn dial_unlimited(&self, address: &Address) -> Result<Connection<TcpStream>, DialError> {
-        let stream = connect(address).await?;
+        let stream = connect(self.resolver(), address).await?;
         self.initiate(stream, address).await
     }
 
@@ -134,8 +138,9 @@ impl Endpoint {
     }
 }
 
-async fn connect(address: &Address) -> Result<TcpStream, DialError> {
-    let resolved = resolve(address)
+async fn connect(resolver: &Resolver, address: &Address) -> Result<TcpStream, DialError> {
+    let resolved = resolver
+        .resolve(address)
         .await
         .map_err(|source| DialError::Resolve { address: address.clone(), source })?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -149,18 +154,6 @@ async fn connect(address: &Address) -> Result<TcpStream, DialError> {
         }
     }
     Err(DialError::Connect { address: address.clone(), source: last })
-}
-
-/// The socket addresses behind `address`. Never empty.
-pub(super) async fn resolve(address: &Address) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = address.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, address.port)]);
-    }
-    let found: Vec<_> = tokio::net::lookup_host((&*address.host, address.port)).await?.collect();
-    if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-    }
-    Ok(found)
 }
 
 /// Sets what every connection of the transport has: no delay, keep-alive. A socket that refuses an

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use super::resolve::Resolver;
 use crate::wire::address::Address;
 use crate::wire::frame::cluster_preamble;
 
@@ -31,6 +32,7 @@ struct Inner {
     advertised: Address,
     next_id: AtomicI64,
     options: EndpointOptions,
+    resolver: Resolver,
 }
 
 impl Endpoint {
@@ -41,7 +43,8 @@ impl Endpoint {
     pub fn new(cluster_name: &str, advertised: Address, options: EndpointOptions) -> Self {
         let preamble = cluster_preamble(cluster_name);
         let next_id = AtomicI64::new(1);
-        Self { inner: Arc::new(Inner { preamble, advertised, next_id, options }) }
+        let resolver = Resolver::default();
+        Self { inner: Arc::new(Inner { preamble, advertised, next_id, options, resolver }) }
     }
 
     /// The address peers know us by.
@@ -60,6 +63,11 @@ impl Endpoint {
     #[must_use]
     pub fn options(&self) -> EndpointOptions {
         self.inner.options
+    }
+
+    /// Turns the names of peers into addresses.
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.inner.resolver
     }
 
     /// The id for the next message, counted over all connections (cluster-protocol §1.4).

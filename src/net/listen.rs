@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, ConnectionError, FramedReader, FramedWriter};
-use super::dial::{resolve, tune};
+use super::dial::tune;
 use super::endpoint::Endpoint;
 use super::handlers::{Handlers, Message, Outgoing, Responder};
 use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
+use super::resolve::Resolver;
 use super::transport::Transport;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError, Handshake, HandshakeError, Status};
@@ -69,7 +70,7 @@ impl Listener {
     /// # Errors
     /// The host has no address, or the port is taken.
     pub async fn bind(host: &str, port: u16) -> io::Result<Self> {
-        let candidates = resolve(&Address::new(host, port)).await?;
+        let candidates = Resolver::default().resolve(&Address::new(host, port)).await?;
         Ok(Self { tcp: TcpListener::bind(&candidates[..]).await? })
     }
 

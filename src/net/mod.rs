@@ -22,6 +22,7 @@ pub mod listen;
 pub mod membership;
 pub mod messaging;
 mod peer;
+mod resolve;
 pub mod transport;
 
 #[cfg(test)]

@@ -57,8 +57,8 @@ pub enum ConfigurationError {
     /// Not protobuf of the expected shape.
     #[error("cluster configuration cannot be read: {0}")]
     Malformed(#[from] prost::DecodeError),
-    /// It plans a step this version does not know; who skips a step misjudges the outcome.
-    #[error("cluster configuration contains an operation of an unknown kind")]
+    /// Mixing it with ours would lose a step that this version does not know.
+    #[error("cluster configuration contains an operation of an unknown kind and cannot be merged")]
     UnknownOperation,
     /// Same version, other content.
     #[error("cluster configuration conflicts with ours at member `{member}`, version {version}")]
@@ -76,17 +76,16 @@ pub fn encode(topology: Option<&ClusterTopology>) -> Vec<u8> {
     GossipState { cluster_topology: topology.cloned() }.encode_to_vec()
 }
 
-/// Reads a payload that tells a configuration; `None` when the sender has none.
+/// Reads a payload that tells a configuration; `None` when the sender has none. What a newer version
+/// added is passed over, so the payload itself must be kept to tell it to others.
 pub fn decode(payload: &[u8]) -> Result<Option<ClusterTopology>, ConfigurationError> {
-    let topology = GossipState::decode(payload)?.cluster_topology;
-    if topology.as_ref().is_some_and(ClusterTopology::has_unknown_operation) {
-        return Err(ConfigurationError::UnknownOperation);
-    }
-    Ok(topology)
+    Ok(GossipState::decode(payload)?.cluster_topology)
 }
 
 impl ClusterTopology {
-    fn has_unknown_operation(&self) -> bool {
+    /// Whether it plans or planned a step that this version does not know.
+    #[must_use]
+    pub fn has_unknown_operation(&self) -> bool {
         let Some(plan) = &self.current_change else { return false };
         let completed = plan.completed_operations.iter().map(|done| done.operation.as_ref());
         let pending = plan.pending_operations.iter().map(Some);

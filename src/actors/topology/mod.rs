@@ -217,7 +217,7 @@ impl Topology {
     }
 
     fn configuration_changed(&mut self, context: &mut Context<Self>) {
-        let payload = configuration::encode(self.directory.configuration());
+        let payload = self.directory.told_configuration().to_vec();
         let members = self.parts.membership.members();
         let reachable = members.others.iter().map(|known| &known.member);
         let reachable = reachable.filter(|member| member.state == Some(MemberState::Alive));

@@ -61,6 +61,8 @@ pub struct BrokerDirectory {
     brokers: Vec<Broker>,
     partitions: Partitions,
     configuration: Option<ClusterTopology>,
+    /// The same as a payload, with whatever newer members put into it; empty when there is none.
+    told: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,22 +175,35 @@ impl BrokerDirectory {
         self.configuration.as_ref()
     }
 
+    /// The payload that tells the configuration to others; empty when there is none.
+    #[must_use]
+    pub fn told_configuration(&self) -> &[u8] {
+        &self.told
+    }
+
     /// Takes the payload of a configuration message: request, reply or gossip. Fails, changing
-    /// nothing, when it cannot be read or conflicts with ours.
+    /// nothing, when it cannot be read or merged with ours.
     pub fn apply_configuration(
         &mut self,
         payload: &[u8],
     ) -> Result<ConfigurationAnswer, ConfigurationError> {
-        let reply = configuration::encode(self.configuration.as_ref());
+        let reply = self.told.clone();
         let Some(received) = configuration::decode(payload)? else {
             return Ok(ConfigurationAnswer { reply, changed: false });
         };
         let merged = match &self.configuration {
             Some(ours) => ours.merge(&received)?,
-            None => received,
+            None => received.clone(),
         };
         let changed = self.configuration.as_ref() != Some(&merged);
         if changed {
+            self.told = if merged == received {
+                payload.to_vec()
+            } else if merged.has_unknown_operation() {
+                return Err(ConfigurationError::UnknownOperation);
+            } else {
+                configuration::encode(Some(&merged))
+            };
             self.numbers = Some(Numbers {
                 cluster_size: count(merged.cluster_size()),
                 partitions_count: count(merged.partitions_count()),

@@ -215,11 +215,28 @@ fn configurations_of_the_same_version_are_mixed_by_member() {
     conflicting.members.get_mut("0").unwrap().state = configuration::State::Left as i32;
     let error = directory.apply_configuration(&configuration::encode(Some(&conflicting)));
     assert!(matches!(error, Err(ConfigurationError::Conflict { .. })));
+}
 
-    let mut unknown = newer.clone();
+#[test]
+fn what_a_newer_broker_plans_is_followed_and_told_on_unchanged() {
+    let full = configuration::decode(&vector!("topology-gossip-full.hex")).unwrap().unwrap();
+    let mut directory = BrokerDirectory::new();
+    directory.apply_configuration(&configuration::encode(Some(&full))).unwrap();
+
+    let mut unknown = full.clone();
     unknown.version += 1;
     unknown.current_change.as_mut().unwrap().pending_operations[0].step = None;
-    let error = directory.apply_configuration(&configuration::encode(Some(&unknown)));
+    // Field 99 of the outer message, a number: nothing this version knows.
+    let payload = [configuration::encode(Some(&unknown)), vec![0x98, 0x06, 0x07]].concat();
+    assert!(directory.apply_configuration(&payload).unwrap().changed);
+    assert_eq!(directory.told_configuration(), payload);
+    assert_eq!(directory.configuration(), Some(&unknown));
+
+    // A mixture of the two cannot be told without losing the unknown step.
+    let mut rival = unknown.clone();
+    rival.current_change = None;
+    rival.members.get_mut("0").unwrap().version += 1;
+    let error = directory.apply_configuration(&configuration::encode(Some(&rival)));
     assert_eq!(error, Err(ConfigurationError::UnknownOperation));
-    assert_eq!(directory.configuration(), Some(&newer));
+    assert_eq!(directory.told_configuration(), payload, "ours is kept");
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::gossip::SwimIdentity;
 use crate::gossip::{Event, Input, Output, ReplyToken, RequestToken, Swim, SwimConfig};
 use crate::model::Millis;
-use crate::net::dial::resolve;
+use crate::net::endpoint::Endpoint;
 use crate::net::handlers::Responder;
 use crate::net::messaging::Messenger;
 use crate::wire::address::Address;
@@ -177,7 +177,7 @@ impl Reach {
     }
 
     fn gossip(&self, to: Address, updates: &[Member]) {
-        let endpoint = self.messenger.endpoint();
+        let endpoint = self.messenger.endpoint().clone();
         let datagram = Datagram {
             source: endpoint.advertised().clone(),
             subject: GOSSIP_SUBJECT.to_owned(),
@@ -186,15 +186,15 @@ impl Reach {
         let bytes = datagram.encode(endpoint.preamble());
         let udp = Arc::clone(&self.udp);
         tokio::spawn(async move {
-            if let Err(error) = send(&udp, &to, &bytes).await {
+            if let Err(error) = send(&endpoint, &udp, &to, &bytes).await {
                 log::debug!("event=gossip_not_sent to={to} error=\"{error}\"");
             }
         });
     }
 }
 
-async fn send(udp: &UdpSocket, to: &Address, bytes: &[u8]) -> io::Result<()> {
-    for candidate in resolve(to).await? {
+async fn send(endpoint: &Endpoint, udp: &UdpSocket, to: &Address, bytes: &[u8]) -> io::Result<()> {
+    for candidate in endpoint.resolver().resolve(to).await? {
         if candidate.is_ipv4() == udp.local_addr()?.is_ipv4() {
             udp.send_to(bytes, candidate).await?;
             return Ok(());

@@ -8,7 +8,7 @@
 //!
 //! Used alike by the gateway's topology and by the embedded broker. Invariants: the SWIM core sees
 //! one input at a time with a clock that never goes back; requests of peers beyond a bound are
-//! dropped, so that a flood cannot grow memory; names are resolved anew for every message.
+//! dropped, so that a flood cannot grow memory; names are resolved anew every few seconds.
 
 mod driver;
 #[cfg(test)]
