@@ -61,6 +61,21 @@ pub enum GatewayError {
         /// The key.
         correlation_key: String,
     },
+    /// The leader's version is too old for the command; nothing was sent.
+    #[error(
+        "Expected to send command '{intent}' of {value_type} to partition {partition}, but its \
+         leader has version {version}, and only brokers from 8.6 know it"
+    )]
+    Unsupported {
+        /// Name of the command's intent.
+        intent: &'static str,
+        /// Name of the command's value type.
+        value_type: &'static str,
+        /// The partition.
+        partition: u16,
+        /// The leader's version.
+        version: String,
+    },
     /// The partition has inactive replicas and no leader.
     #[error("The partition {0} is currently INACTIVE with no leader.")]
     PartitionInactive(i64),
@@ -162,6 +177,8 @@ pub enum ErrorClass {
     DeadlineExceeded,
     /// Jobs could not be handed over.
     Cancelled,
+    /// The brokers are too old.
+    Unimplemented,
     /// A rejection without a class of its own.
     Unknown,
     /// Everything else.
@@ -182,6 +199,7 @@ impl ErrorClass {
         (ErrorClass::Aborted, Code::Aborted, 502),
         (ErrorClass::DeadlineExceeded, Code::DeadlineExceeded, 504),
         (ErrorClass::Cancelled, Code::Cancelled, 500),
+        (ErrorClass::Unimplemented, Code::Unimplemented, 501),
         (ErrorClass::Unknown, Code::Unknown, 500),
         (ErrorClass::Internal, Code::Internal, 500),
     ];
@@ -234,6 +252,7 @@ impl GatewayError {
             | Self::ConnectTimeout { .. }
             | Self::ActorRestarted { .. }
             | Self::ShuttingDown => ErrorClass::Unavailable,
+            Self::Unsupported { .. } => ErrorClass::Unimplemented,
             Self::ConnectionClosed { .. } => ErrorClass::Aborted,
             Self::Overloaded { .. } => ErrorClass::Overloaded,
             Self::PartitionInactive(_) | Self::NoRemoteHandler { .. } | Self::Internal(_) => {
@@ -298,6 +317,8 @@ impl GatewayError {
             Self::NoTopology | Self::NoPartitionForMessage { .. } => {
                 "io.camunda.zeebe.broker.client.api.NoTopologyAvailableException"
             }
+            // What such a broker would answer if it were asked.
+            Self::Unsupported { .. } => ErrorCode::UnsupportedMessage.name(),
             Self::PartitionInactive(_) => {
                 "io.camunda.zeebe.broker.client.api.PartitionInactiveException"
             }

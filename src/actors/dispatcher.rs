@@ -150,6 +150,9 @@ impl Dispatcher {
         if !self.parts.shared.view().has_leader(partition) {
             return self.without_leader(ticket, partition, context);
         }
+        if let Err(error) = ticket.fit_leader(&self.parts.shared.view()) {
+            return self.refuse(ticket, error);
+        }
         let lane = self.lane(partition).clone();
         if let Err(error) = ticket.hold_partition(&lane.budget) {
             return self.after(ticket, error, context);

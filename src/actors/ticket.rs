@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::admission::{Budget, Permits};
 use crate::error::GatewayError;
-use crate::model::{Command, Millis, PartitionId, Reply};
-use crate::routing::{Candidates, Next, after_failure};
+use crate::model::{ClusterView, Command, Millis, PartitionId, Reply};
+use crate::routing::{Candidates, Next, after_failure, versions};
 
 /// What a command ends with.
 pub type Answer = Result<Reply, GatewayError>;
@@ -120,6 +120,14 @@ impl Ticket {
     pub fn route_to(&mut self, partition: PartitionId) {
         self.partition = partition;
         self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// Makes the command one that the leader of its partition understands.
+    ///
+    /// # Errors
+    /// [`GatewayError::Unsupported`].
+    pub fn fit_leader(&mut self, view: &ClusterView) -> Result<(), GatewayError> {
+        versions::fit(&mut self.command, self.partition, view)
     }
 
     /// For a creation: the partitions left to try.

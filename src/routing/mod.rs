@@ -10,6 +10,7 @@ pub mod long_poll;
 pub mod partition;
 pub mod retry;
 pub mod round_robin;
+pub mod versions;
 
 pub use correlation::correlation_partition;
 pub use creation::Candidates;
