@@ -43,6 +43,7 @@ pub struct Gateway {
     /// Port of the admin endpoints.
     pub admin: u16,
     /// Port of the cluster protocol; with the embedded broker inside, the broker's own.
+    #[expect(dead_code, reason = "a JVM gateway will join there")]
     pub internal: u16,
     /// From exec until `/ready` said yes.
     pub ready_after: Duration,

@@ -53,7 +53,8 @@ fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
                 .env("BEEGATE_TOUR_MANAGEMENT_REFERENCE", reference),
         )?;
     }
-    Ok(())
+    let (grpc, rest) = cluster.shape.jvm_gateway_ports();
+    tours.replay(&Target::beegate(gateway), &Target::of_ports(grpc, rest), "plain")
 }
 
 /// Looks for what brokers say of our member from now on.

@@ -34,6 +34,11 @@ impl Target {
             embedded: false,
         }
     }
+
+    /// A gateway that only serves clients.
+    pub fn of_ports(grpc: u16, rest: u16) -> Self {
+        Self { grpc: format!("127.0.0.1:{grpc}"), rest: url(rest), ..Self::default() }
+    }
 }
 
 /// A port on loopback as a URL.
@@ -58,6 +63,17 @@ impl Tours {
         with(&mut self.script("tour.py"), target)?;
         with(&mut self.script("rest_tour.py"), target)?;
         with(&mut Command::new(&self.rust_client), target)
+    }
+
+    /// Replays the recorded exchanges against a gateway and a reference, alone at their brokers.
+    pub fn replay(&self, target: &Target, reference: &Target, suite: &str) -> Result<()> {
+        let mut script = self.script("replay.py");
+        script
+            .env("BEEGATE_REPLAY_GRPC", &reference.grpc)
+            .env("BEEGATE_REPLAY_REST", &reference.rest)
+            .env("BEEGATE_REPLAY_SUITE", suite)
+            .env("BEEGATE_REPLAY_OWN", "1");
+        with(&mut script, target)
     }
 
     /// A script beside the tours.

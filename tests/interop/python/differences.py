@@ -1,0 +1,79 @@
+"""What a replay leaves out, and where beegate answers otherwise on purpose. See replay.py."""
+
+# Scenarios that need gateways of another setup.
+SUITES = {
+    "grpc/20-multitenancy-without-identity": "multitenancy",
+    "rest/20-multitenancy-without-identity": "multitenancy",
+    "grpc/22-no-brokers-known": "no-brokers",
+    "rest/22-no-brokers-known": "no-brokers",
+}
+
+# Scenarios that are never replayed, with the reason.
+NOT_REPLAYED = {
+    "grpc/21-identity-multitenancy": "needs an issuer of tokens",
+    "rest/21-identity-multitenancy": "needs an issuer of tokens",
+    "grpc/23-overload": "shapes of answers under load, not a sequence",
+    "rest/23-overload": "shapes of answers under load, not a sequence",
+    "rest/09-documents": "beegate has no document store; an unknown path is answered",
+    "grpc/24-broker-lost": "kills the broker; the fault suite does",
+    "rest/24-broker-lost": "kills the broker; the fault suite does",
+}
+
+# Exchange → (reason, the part of beegate's answer that must be so).
+_TOO_LARGE = (
+    "no body over rest.max_body_size is read; the JVM gateway reads all of it and refuses it later",
+    {"status": 413},
+)
+OTHERWISE: dict = {
+    "rest/01-get/status (8.8)": ("served, as in 8.8", {"status": 204, "body_text": ""}),
+    "rest/01-get/swagger": ("no Swagger UI is served", {"status": 404}),
+    "rest/02-deployments/multipart without boundary": (
+        "it is the client's fault, not the server's",
+        {"status": 400},
+    ),
+    "rest/04-bad-input/wrong accept": (
+        "browsers get a page of our own",
+        {"status": 406, "headers": {"accept": "application/json, application/problem+json",
+                                    "content-type": "text/html;charset=UTF-8"}},
+    ),
+    "rest/04-bad-input/huge body (5 MB of variables)": _TOO_LARGE,
+    "rest/08-incidents-variables-resources/resolve unknown": (
+        "a resolution has no body, so it needs no Content-Type, as in 8.8",
+        {"status": 404},
+    ),
+    "rest/11-admin/patch authorization bad enum": (
+        "nothing of it is supported, so nothing of it is read",
+        {"status": 400},
+    ),
+    "rest/14-size-limits/5 MB of variables: rejected by the broker": _TOO_LARGE,
+    "rest/14-size-limits/string longer than 20,000,000 characters: rejected by the JSON parser":
+        _TOO_LARGE,
+}
+
+# Members of REST bodies that 8.8 has and 8.6 has not: (member, reason).
+ADDED = {
+    "jobKey": "jobs carry their key under the name of 8.8, too",
+    "decisionEvaluationKey": "evaluations carry their key under the name of 8.8, too",
+}
+
+# Exchanges whose recording does not fit what both gateways answer, with the reason.
+OUTDATED: dict = {
+    "grpc/01-topology/topology": "recorded with one broker",
+    "grpc/18-raw/empty topology payload with unknown fields": "recorded with one broker",
+    "rest/01-get/topology": "recorded with one broker",
+    "rest/01-get/topology v1": "recorded with one broker",
+}
+
+# Texts that are of each gateway's own: (reason, what to leave out of both, what stands for it).
+TEXTS: list = [
+    (
+        "where a JSON document is wrong is told in words of the parser; the JVM gateway's are Java's",
+        r"\n at (\[Source: REDACTED .*; line: (\d+), column: \d+\]|line: (\d+), column: \d+: .*)",
+        r"\n at line \2\3",
+    ),
+    (
+        "a member that is null is named; the JVM gateway tells of its NullPointerException",
+        r"^(Cannot invoke \".*|[\w.\[\]]+ must not be null)$",
+        "(a member is null)",
+    ),
+]

@@ -1,0 +1,362 @@
+"""Replays every recorded exchange against beegate and a JVM gateway, and compares the answers.
+
+Addresses come from the environment: BEEGATE_TOUR_GRPC and BEEGATE_TOUR_REST are beegate's,
+BEEGATE_REPLAY_GRPC and BEEGATE_REPLAY_REST the JVM gateway's, both in front of the same brokers.
+BEEGATE_REPLAY_OWN=1 says that nobody else uses these brokers, so that their clocks may be moved.
+BEEGATE_REPLAY_SUITE is what the gateways are set up for: `plain`, `multitenancy`, `no-brokers`.
+Arguments name scenarios (`grpc/03`); without any, all of the suite run.
+
+Each exchange is made with both. Their answers, what varies masked, must be equal, and be what was
+recorded. What differs on purpose stands in OTHERWISE, with its reason and what is expected of
+beegate; a recording that does not fit the real gateway of this run stands in OUTDATED.
+"""
+
+import copy
+import json
+import os
+import re
+import sys
+import threading
+import time
+import uuid
+
+from differences import ADDED, NOT_REPLAYED, OTHERWISE, OUTDATED, SUITES, TEXTS
+from gateways import Gateway, descriptors
+from recordings import exchanges, fill, masked, match, pick, scenarios, unnamed
+
+# How much longer or shorter than the JVM gateway a measured answer may take.
+SLACK_SECONDS = 2.0
+# Each gateway alone: the other one's deployments or commands would show.
+ALONE = {"grpc/02-deploy", "rest/02-deployments", "rest/12-user-task-lifecycle", "rest/13-clock"}
+# Keys are guessed there, which other traffic on the partition can spoil.
+GUESSES = {"rest/12-user-task-lifecycle"}
+
+
+class Run:
+    """One scenario against one gateway."""
+
+    def __init__(self, gateway: Gateway, area: str, scenario: dict):
+        self.gateway = gateway
+        self.area = area
+        self.steps = scenario["steps"]
+        self.known = {"run": uuid.uuid4().hex[:10]}
+        self.answers: list = []
+        self.broken: Exception | None = None
+
+    def perform(self) -> None:
+        try:
+            for step in self.steps:
+                self.step(step)
+        except Exception as error:  # noqa: BLE001 - told with the scenario
+            self.broken = error
+
+    def step(self, step: dict) -> None:
+        if "sleep_ms" in step:
+            time.sleep(step["sleep_ms"] / 1000)
+        for name, term in step.get("compute", {}).items():
+            base, plus = term.split("+")
+            self.known[name] = int(self.known[base]) + int(plus)
+        if "parallel" in step:
+            self.side_by_side(step["parallel"])
+        elif "expect" in step:
+            self.answers.append(self.exchange(step))
+
+    def side_by_side(self, steps: list) -> None:
+        slots: list = [None] * len(steps)
+
+        def one(at: int) -> None:
+            time.sleep(steps[at].get("start_after_ms", 0) / 1000)
+            slots[at] = self.exchange(steps[at])
+
+        threads = [threading.Thread(target=one, args=(at,)) for at in range(len(steps))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.answers += slots
+
+    def exchange(self, step: dict) -> tuple:
+        began = time.monotonic()
+        answer = self.gateway.send(self.area, step, self.known)
+        took = time.monotonic() - began
+        body = answer.get("response", answer.get("body_json"))
+        for name, path in step.get("capture", {}).items():
+            try:
+                self.known[name] = pick(body, path)
+            except (KeyError, IndexError, TypeError) as error:
+                raise ValueError(f"{step['name']}: no {path} in {answer}") from error
+        return step, answer, took
+
+
+class Tally:
+    """What became of the exchanges."""
+
+    def __init__(self) -> None:
+        self.equal = 0
+        self.otherwise: list = []
+        self.texts: dict = {}
+        self.outdated = 0
+        self.skipped: dict = {}
+        self.failed: list = []
+        self.used: set = set()
+
+    def fail(self, where: str, what: str) -> None:
+        self.failed.append(where)
+        print(f"not ok - {where}\n    {what}", flush=True)
+
+
+def expectation(step: dict) -> dict:
+    return {
+        name: value
+        for name, value in step["expect"].items()
+        if name not in ("code_number", "elapsed_ms")
+    }
+
+
+def recorded_form(area: str, answer: dict, expected: dict) -> dict:
+    """The part of an answer that was recorded."""
+    form = {name: value for name, value in answer.items() if name != "trailers"}
+    if area == "grpc":
+        if "status_details" not in expected:
+            form.pop("status_details", None)
+        if answer["code"] != "OK" and not form.get("response") and "response" not in expected:
+            form.pop("response", None)
+    else:
+        kept = {"content-type", "allow", "accept"}
+        form["headers"] = {n: v for n, v in form["headers"].items() if n in kept}
+    return form
+
+
+def judge(area: str, where: str, ours: tuple, theirs: tuple, known: tuple, tally: Tally) -> None:
+    """Compares beegate's answer with the JVM gateway's, and both with the recording."""
+    step, our_answer, our_time = ours
+    _, their_answer, their_time = theirs
+    expected = copy.deepcopy(expectation(step))
+    if "headers" in expected:
+        kept = {"content-type", "allow", "accept"}
+        expected["headers"] = {n: v for n, v in expected["headers"].items() if n in kept}
+    topology = expected.get("response", expected.get("body_json"))
+    if isinstance(topology, dict):
+        # Both see the same brokers: their addresses must be equal, too.
+        topology.pop("brokers", None)
+    client_side = expected.get("message") == "{{client-side}}"
+    comparable = []
+    for answer, names in ((our_answer, known[0]), (their_answer, known[1])):
+        form = dict(answer)
+        if client_side:
+            form.pop("message", None)
+            form.pop("status_details", None)
+        if form.get("code") in step.get("also_accept_codes", []):
+            form["code"] = expected["code"]
+        comparable.append(unnamed(masked(fill(expected, names), form), names))
+    wanted = OTHERWISE.get(where)
+    if wanted is not None:
+        tally.used.add(where)
+        reason, ours_is = wanted
+        wrong = [w for w in match(ours_is, {n: comparable[0].get(n) for n in ours_is})]
+        if wrong:
+            tally.fail(where, f"differs on purpose ({reason}), but not like this: {wrong}")
+        elif comparable[0] == comparable[1]:
+            tally.fail(where, f"no longer differs ({reason}): take it off the list")
+        else:
+            tally.otherwise.append((where, reason))
+        return
+    comparable = [plain(answer) for answer in comparable]
+    comparable, expected = without_own_texts(where, comparable, expected, tally)
+    if json.dumps(comparable[0]) != json.dumps(comparable[1]):
+        same = "; only in order" if comparable[0] == comparable[1] else ""
+        tally.fail(where, f"differs{same}\n    beegate: {short(comparable[0])}\n"
+                          f"    JVM:     {short(comparable[1])}")
+        return
+    if step.get("measure") and abs(our_time - their_time) > SLACK_SECONDS:
+        tally.fail(where, f"took {our_time:.1f} s, with the JVM gateway {their_time:.1f} s")
+        return
+    expected = plain(expected)
+    form = recorded_form(area, comparable[0], expected)
+    if client_side:
+        expected.pop("message", None)
+    wrong = match(unnamed(fill(expected, known[0]), known[0]), form)
+    if wrong and where in OUTDATED:
+        tally.used.add(where)
+        tally.outdated += 1
+    elif wrong:
+        tally.fail(where, f"both gateways answer otherwise than recorded: {wrong}")
+        return
+    tally.equal += 1
+
+
+def without_own_texts(where: str, answers: list, expected: dict, tally: Tally) -> tuple:
+    """Both answers and the recording without what is each gateway's own, which is counted."""
+    if "status" in expected:
+        for name, reason in ADDED.items():
+            bare = without_member(answers[0], name)
+            if bare != answers[0] and without_member(answers[1], name) == answers[1]:
+                answers = [bare, answers[1]]
+                tally.texts.setdefault(reason, []).append(where)
+    for reason, pattern, mask in TEXTS:
+        bare = [substituted(answer, pattern, mask) for answer in answers]
+        if bare != answers and answers[0] != answers[1]:
+            tally.texts.setdefault(reason, []).append(where)
+            answers = bare
+            expected = substituted(expected, pattern, mask)
+    return answers, expected
+
+
+def without_member(value, name: str):
+    if isinstance(value, dict):
+        return {n: without_member(item, name) for n, item in value.items() if n != name}
+    if isinstance(value, list):
+        return [without_member(item, name) for item in value]
+    return value
+
+
+def plain(answer: dict) -> dict:
+    """The answer with sets in order. The JVM gateway lists brokers as it found them, the files of a
+    multipart form and allowed methods by their hashes."""
+    allowed = answer.get("headers", {}).get("allow")
+    if allowed:
+        answer["headers"]["allow"] = ", ".join(sorted(re.split(r",\s*", allowed)))
+    for body in (answer.get("response"), answer.get("body_json")):
+        if isinstance(body, dict) and "brokers" in body:
+            body["brokers"].sort(key=lambda broker: broker["nodeId"])
+            for broker in body["brokers"]:
+                broker["partitions"].sort(key=lambda partition: partition["partitionId"])
+        if isinstance(body, dict) and "body_json" in answer:
+            body.get("deployments", []).sort(key=json.dumps)
+    return answer
+
+
+def substituted(value, pattern: str, mask: str):
+    """The value with a mask for every text that fits the pattern."""
+    if isinstance(value, dict):
+        return {name: substituted(item, pattern, mask) for name, item in value.items()}
+    if isinstance(value, list):
+        return [substituted(item, pattern, mask) for item in value]
+    return re.sub(pattern, mask, value, flags=re.DOTALL) if isinstance(value, str) else value
+
+
+def short(answer: dict) -> str:
+    text = json.dumps(answer, ensure_ascii=False)
+    return text if len(text) < 1500 else text[:1500] + "…"
+
+
+def perform(area: str, scenario: dict, gateways: list) -> list:
+    runs = [Run(gateway, area, scenario) for gateway in gateways]
+    threads = [threading.Thread(target=run.perform) for run in runs]
+    alone = f"{area}/{scenario['scenario']}" in ALONE
+    for thread in threads:
+        thread.start()
+        if alone:
+            thread.join()
+    for thread in threads:
+        thread.join()
+    return runs
+
+
+def label(area: str, scenario: dict, step: dict, seen: dict) -> str:
+    name = f"{area}/{scenario['scenario']}/{step.get('name', step.get('rpc', step.get('path')))}"
+    seen[name] = seen.get(name, 0) + 1
+    return name if seen[name] == 1 else f"{name} #{seen[name]}"
+
+
+def compare(area: str, scenario: dict, gateways: list, tally: Tally) -> None:
+    title = f"{area}/{scenario['scenario']}"
+    runs = perform(area, scenario, gateways)
+    attempts = 1
+    while title in GUESSES and attempts < 4 and runs[0].answers != [] and guess_failed(runs):
+        runs = perform(area, scenario, gateways)
+        attempts += 1
+    seen: dict = {}
+    for run in runs:
+        if run.broken is not None:
+            tally.fail(title, f"{run.gateway.name}: {type(run.broken).__name__}: {run.broken}")
+    if any(run.broken is not None for run in runs):
+        return
+    before = tally.equal
+    for ours, theirs in zip(runs[0].answers, runs[1].answers):
+        where = label(area, scenario, ours[0], seen)
+        judge(area, where, ours, theirs, (runs[0].known, runs[1].known), tally)
+    print(f"{title}: {tally.equal - before} of {len(runs[0].answers)} equal", flush=True)
+
+
+def guess_failed(runs: list) -> bool:
+    """Whether a user task was not found under the key that was guessed for it."""
+    return any(
+        answer.get("status") == 404 and step["expect"].get("status") == 204
+        for run in runs
+        for step, answer, _ in run.answers
+    )
+
+
+def skip_reason(title: str, suite: str, own: bool) -> str | None:
+    if title in NOT_REPLAYED:
+        return NOT_REPLAYED[title]
+    if title == "rest/13-clock" and not own:
+        return "it moves the clock of brokers that others use"
+    wanted = SUITES.get(title, "plain")
+    if wanted != suite:
+        return f"it belongs to the suite {wanted}"
+    return None
+
+
+def main(names: list) -> int:
+    suite = os.environ.get("BEEGATE_REPLAY_SUITE", "plain")
+    own = os.environ.get("BEEGATE_REPLAY_OWN") == "1"
+    pool = descriptors()
+    env = os.environ
+    gateways = [
+        Gateway("beegate", env["BEEGATE_TOUR_GRPC"], env["BEEGATE_TOUR_REST"], pool),
+        Gateway("JVM", env["BEEGATE_REPLAY_GRPC"], env["BEEGATE_REPLAY_REST"], pool),
+    ]
+    tally = Tally()
+    print(f"# replay, suite {suite}", flush=True)
+    total = 0
+    for area in ("grpc", "rest"):
+        for scenario in scenarios(area):
+            title = f"{area}/{scenario['scenario']}"
+            if names and not any(title.startswith(name) for name in names):
+                continue
+            count = sum(1 for _ in exchanges(scenario["steps"]))
+            total += count
+            reason = skip_reason(title, suite, own)
+            if reason is None:
+                compare(area, scenario, gateways, tally)
+            else:
+                tally.skipped[title] = (count, reason)
+    for gateway in gateways:
+        gateway.close()
+    if not names:
+        check_lists(suite, tally)
+    return report(tally, total)
+
+
+def check_lists(suite: str, tally: Tally) -> None:
+    """Everything listed was met: a list that outlives its reason hides the next difference."""
+    for where in OTHERWISE.keys() | OUTDATED.keys():
+        title = "/".join(where.split("/")[:2])
+        if SUITES.get(title, "plain") == suite and where not in tally.used:
+            tally.fail(where, "is listed, but was not met: take it off the list")
+
+
+def report(tally: Tally, total: int) -> int:
+    for title, (count, reason) in tally.skipped.items():
+        print(f"not replayed: {title}, {count} exchanges: {reason}")
+    for where, reason in tally.otherwise:
+        print(f"differs on purpose: {where}: {reason}")
+    for reason, places in tally.texts.items():
+        print(f"text of its own in {len(places)} exchanges: {reason}")
+    skipped = sum(count for count, _ in tally.skipped.values())
+    done = tally.equal + len(tally.otherwise)
+    print(
+        f"{total} recorded exchanges: {tally.equal} equal ({tally.outdated} of them otherwise than "
+        f"recorded), {len(tally.otherwise)} differ on purpose, {skipped} not replayed, "
+        f"{len(tally.failed)} failed", flush=True,
+    )
+    if not tally.failed and done + skipped != total:
+        print(f"{total - done - skipped} exchanges were neither replayed nor listed")
+        return 1
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
