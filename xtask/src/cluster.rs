@@ -3,7 +3,10 @@
 //! `up` leaves the processes running and notes their ids in the cache; `down` stops exactly those.
 //! A [`Cluster`] does both: it is up while the value lives.
 
-use std::fs::{self, File};
+mod control;
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,6 +38,10 @@ pub struct Shape {
     pub jvm_gateway: bool,
     /// First port; clusters side by side differ in it.
     pub ports: u16,
+    /// More environment variables for the brokers, by node id.
+    pub broker_env: BTreeMap<u16, Vec<(String, String)>>,
+    /// More environment variables for the JVM gateway.
+    pub gateway_env: Vec<(String, String)>,
 }
 
 impl Default for Shape {
@@ -46,6 +53,8 @@ impl Default for Shape {
             version: zeebe::VERSION.to_owned(),
             jvm_gateway: false,
             ports: PORTS,
+            broker_env: BTreeMap::new(),
+            gateway_env: Vec::new(),
         }
     }
 }
@@ -79,17 +88,21 @@ impl Shape {
     }
 }
 
-struct Ports {
-    command: u16,
-    internal: u16,
-    management: u16,
+/// Where one broker listens.
+pub struct BrokerPorts {
+    /// Command API.
+    pub command: u16,
+    /// Cluster protocol, TCP and UDP.
+    pub internal: u16,
+    /// Health and actuators.
+    pub management: u16,
     /// Brokers open a REST port even without a gateway inside.
-    server: u16,
+    pub server: u16,
 }
 
-fn broker_ports(ports: u16, node: u16) -> Ports {
+fn broker_ports(ports: u16, node: u16) -> BrokerPorts {
     let base = ports + node * 10;
-    Ports { command: base + 1, internal: base + 2, management: base + 3, server: base + 4 }
+    BrokerPorts { command: base + 1, internal: base + 2, management: base + 3, server: base + 4 }
 }
 
 fn gateway_port(ports: u16, offset: u16) -> u16 {
@@ -123,14 +136,26 @@ pub struct Cluster {
     /// What was started.
     pub shape: Shape,
     folder: PathBuf,
+    /// Somebody else started it and stops it.
+    borrowed: bool,
 }
 
 impl Cluster {
+    /// Takes the cluster that runs with these ports and leaves it running afterwards; starts one
+    /// if there is none.
+    pub fn reuse(shape: Shape) -> Result<Self> {
+        let folder = folder(shape.ports)?;
+        if pids(&folder).is_empty() {
+            up(&shape)?;
+        }
+        Ok(Self { shape, folder, borrowed: true })
+    }
+
     /// Starts it and waits until it is ready; what an earlier run with these ports left is stopped.
     pub fn start(shape: Shape) -> Result<Self> {
         let folder = folder(shape.ports)?;
         stop(&folder)?;
-        let cluster = Self { shape, folder };
+        let cluster = Self { shape, folder, borrowed: false };
         up(&cluster.shape)?;
         Ok(cluster)
     }
@@ -148,6 +173,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if self.borrowed {
+            return;
+        }
         if let Err(error) = stop(&self.folder) {
             eprintln!("xtask: the cluster may still run: {error:#}");
         }
@@ -170,7 +198,7 @@ pub fn up(shape: &Shape) -> Result<()> {
         start_broker(node, shape, &home, &java, &contact_points.join(","), &folder)?;
     }
     if shape.jvm_gateway {
-        start_gateway(ports, &home, &java, &contact_points.join(","), &folder)?;
+        start_gateway(shape, &home, &java, &contact_points.join(","), &folder)?;
     }
     let began = Instant::now();
     for node in 0..shape.brokers {
@@ -217,18 +245,19 @@ fn start_broker(
         .env("SERVER_ADDRESS", "127.0.0.1")
         .env("SERVER_PORT", ports.server.to_string())
         .env("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1")
-        .env("MANAGEMENT_SERVER_PORT", ports.management.to_string());
+        .env("MANAGEMENT_SERVER_PORT", ports.management.to_string())
+        .envs(shape.broker_env.get(&node).into_iter().flatten().cloned());
     launch(start, java, &format!("broker-{node}"), folder)
 }
 
 fn start_gateway(
-    ports: u16,
+    shape: &Shape,
     home: &Path,
     java: &Path,
     contact_points: &str,
     folder: &Path,
 ) -> Result<()> {
-    let port = |offset: u16| gateway_port(ports, offset).to_string();
+    let port = |offset: u16| gateway_port(shape.ports, offset).to_string();
     let mut start = Command::new(home.join("bin").join("gateway"));
     start
         .env("ZEEBE_GATEWAY_NETWORK_HOST", "127.0.0.1")
@@ -240,13 +269,15 @@ fn start_gateway(
         .env("ZEEBE_GATEWAY_CLUSTER_HOST", "127.0.0.1")
         .env("ZEEBE_GATEWAY_CLUSTER_PORT", port(3))
         .env("ZEEBE_GATEWAY_CLUSTER_MEMBERID", "jvm-gateway")
-        .env("ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", contact_points);
+        .env("ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", contact_points)
+        .envs(shape.gateway_env.iter().cloned());
     launch(start, java, "jvm-gateway", folder)
 }
 
 /// Starts a process of its own group, its output in a file, its id in another.
 fn launch(mut start: Command, java: &Path, name: &str, folder: &Path) -> Result<()> {
-    let log = File::create(folder.join(format!("{name}.log")))?;
+    let log =
+        OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")))?;
     let child = start
         .env("JAVA_HOME", java)
         .env("JAVA_OPTS", "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
@@ -297,6 +328,8 @@ fn stop(folder: &Path) -> Result<usize> {
     let running = pids(folder);
     for (_, pid) in &running {
         signal_group("-TERM", *pid)?;
+        // A stopped process ends only after it goes on.
+        signal_group("-CONT", *pid)?;
     }
     let began = Instant::now();
     while !pids(folder).is_empty() && began.elapsed() < STOP_LIMIT {

@@ -83,6 +83,8 @@ impl Gateway {
         }
         // Not in the repository: its config.toml must not be picked up.
         start.current_dir(std::env::temp_dir());
+        // Ours, not the gateway's, which would warn that it knows no such setting.
+        start.env_remove("BEEGATE_BINARY");
         start.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let began = Instant::now();
         let child = start.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
@@ -155,11 +157,19 @@ fn free_ports(count: usize) -> Result<Vec<u16>> {
 
 /// Status of a GET on loopback.
 pub fn get(port: u16, path: &str) -> Result<u16> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    Ok(ask("GET", port, path, Duration::from_secs(5))?.0)
+}
+
+/// Status and body of a request without a body on loopback.
+pub fn ask(method: &str, port: u16, path: &str, patience: Duration) -> Result<(u16, String)> {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    // The old version of HTTP, because its bodies end with the connection and are never chunked.
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let status = answer.split_whitespace().nth(1).context("no status line")?;
-    Ok(status.parse()?)
+    let status = answer.split_whitespace().nth(1).context("no status line")?.parse()?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((status, body.to_owned()))
 }

@@ -1,16 +1,12 @@
 //! The project's chores: `cargo xtask <name>`.
 
 mod checks;
-mod cluster;
 mod figures;
-mod gateway;
 mod interop;
-mod zeebe;
 
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use xtask::{cache, cargo, cluster, gateway, root, run, skipped, zeebe};
 
 const USAGE: &str = "\
 cargo xtask <command>
@@ -26,6 +22,11 @@ cargo xtask <command>
                             real brokers on loopback; needs Java 21 and, once, Maven
   cluster down [--ports 27000]
                             stops exactly what `up` started
+  faults [--short] [--only NAME] [--ports 30000] [--reuse]
+                            kills, stops and cuts off real brokers under load, with beegate and the
+                            JVM gateway side by side, and checks what becomes of requests and jobs
+  soak [--minutes 10] [--ports 30000] [--reuse]
+                            mixed load through beegate in front of real brokers: memory and errors
   figures                   (as `cargo run --release --package xtask -- figures`) start-up time, memory, throughput and CPU of the release binary
   counts                    instructions of the pieces of the hot path; needs valgrind";
 
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
             cluster::Shape::from_words(options).and_then(|shape| cluster::up(&shape))
         }
         ["cluster", "down", options @ ..] => cluster::down(options),
+        ["faults" | "soak", ..] => run(cargo()
+            .args(["run", "--quiet", "--package", "beegate-faults", "--"])
+            .args(&arguments)),
         ["figures"] => figures::run(),
         ["counts"] => run(cargo().args(["bench", "--quiet", "--bench", "counts"])),
         _ => {
@@ -53,36 +57,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The root of the repository.
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Where downloads and virtual environments go: never into the repository.
-fn cache() -> Result<PathBuf> {
-    let base = std::env::var_os("BEEGATE_CACHE").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("beegate"))
-    });
-    let cache = base.context("neither BEEGATE_CACHE nor HOME is set")?;
-    std::fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    Ok(cache)
-}
-
-/// Runs a command in the root of the repository; its output is ours.
-fn run(command: &mut Command) -> Result<()> {
-    let shown = format!("{command:?}");
-    println!("$ {shown}");
-    let status =
-        command.current_dir(root()).status().with_context(|| format!("cannot run {shown}"))?;
-    if !status.success() {
-        bail!("{shown} ended with {status}");
-    }
-    Ok(())
-}
-
-/// The cargo that runs us.
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

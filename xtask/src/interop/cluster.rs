@@ -20,7 +20,7 @@ const MEMBER: &str = "beegate-interop";
 pub fn run(options: &[&str]) -> Result<()> {
     let shape = Shape { jvm_gateway: true, ports: PORTS, ..Shape::default() };
     let shape = shape.with_words(options)?;
-    if super::skipped(zeebe::java_home())? {
+    if crate::skipped(zeebe::java_home())? {
         return Ok(());
     }
     let tours = Tours::prepare()?;

@@ -30,18 +30,3 @@ fn embedded() -> Result<()> {
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     Ok(())
 }
-
-/// Whether a suite cannot run for want of something, which is told. `BEEGATE_INTEROP_REQUIRE=1`
-/// makes a failure of it: where the suite must run, nothing is skipped.
-fn skipped<T>(needed: Result<T>) -> Result<bool> {
-    match needed {
-        Ok(_) => Ok(false),
-        Err(error) if std::env::var_os("BEEGATE_INTEROP_REQUIRE").is_some_and(|v| v == "1") => {
-            Err(error.context("BEEGATE_INTEROP_REQUIRE is set, so this is not skipped"))
-        }
-        Err(error) => {
-            println!("skipped: {error:#}");
-            Ok(true)
-        }
-    }
-}
