@@ -6,5 +6,7 @@
 mod cluster;
 #[path = "vectors/command/mod.rs"]
 mod command;
+#[path = "vectors/newer.rs"]
+mod newer;
 #[path = "vectors/support.rs"]
 mod support;

@@ -7,7 +7,7 @@ mod generated;
 mod literal;
 mod properties;
 mod stream;
-mod values;
+pub mod values;
 
 use std::collections::BTreeSet;
 use std::path::Path;
