@@ -348,6 +348,12 @@ fn from_text(current: &Value, text: &str) -> Result<Value, String> {
             "false" | "off" | "no" | "0" => Ok(Value::Boolean(false)),
             _ => Err(format!("must be true or false, not `{text}`")),
         },
+        // As it would stand in the file.
+        Value::Array(_) if text.starts_with('[') => {
+            let mut table: toml::Table = toml::from_str(&format!("list = {text}"))
+                .map_err(|_| format!("must be a list, not `{text}`"))?;
+            Ok(table.remove("list").unwrap_or_else(|| Value::Array(Vec::new())))
+        }
         Value::Array(_) => Ok(Value::Array(
             text.split(',')
                 .map(str::trim)
@@ -484,6 +490,17 @@ mod tests {
         assert_eq!(loaded.config.long_polling.timeout, Duration::from_secs(7));
         assert_eq!(loaded.config.grpc.max_message_size, 8 << 20);
         assert!(loaded.config.multi_tenancy.enabled);
+    }
+
+    #[test]
+    fn a_list_may_be_written_as_in_the_file() {
+        let points = |text: &str| {
+            let layers = environment(&[("BEEGATE_CLUSTER_INITIAL_CONTACT_POINTS", text)]);
+            layers.load().map(|loaded| loaded.config.cluster.initial_contact_points)
+        };
+        assert_eq!(points("[\"a:1\", \"b:2\"]").expect("valid"), ["a:1", "b:2"]);
+        assert!(points("[\"a:1\"").is_err());
+        assert!(points("[1]").is_err());
     }
 
     #[test]
