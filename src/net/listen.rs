@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -168,6 +169,7 @@ pub async fn serve_connection<S: Transport>(
     let (replies, outgoing) = mpsc::unbounded_channel();
     let units = (options.in_flight_bytes / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS);
     let intake = Intake {
+        number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
         handlers,
         replies,
         budget: Arc::new(Semaphore::new(units)),
@@ -205,8 +207,13 @@ async fn accept<S: Transport>(stream: S, endpoint: &Endpoint) -> Result<Connecti
     Ok(endpoint.framed::<S>(read, write, version, received)?)
 }
 
+/// How many connections were accepted so far, in this process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What the two directions of an accepted connection share.
 struct Intake<'a> {
+    /// Tells connections apart in the log: message ids are only unique within one.
+    number: u64,
     handlers: &'a Handlers,
     replies: mpsc::UnboundedSender<Outgoing>,
     budget: Arc<Semaphore>,
@@ -247,11 +254,15 @@ impl Intake<'_> {
             return;
         };
         let responder = Responder::new(id, self.replies.clone(), permit);
+        log::trace!("event=request connection={} id={id} subject={subject}", self.number);
         match self.handlers.get(subject.as_str()) {
             Some(handler) => {
                 handler.handle(Message { subject, payload, sender: sender.clone() }, responder);
             }
-            None => responder.no_handler(&subject),
+            None => {
+                log::debug!("event=no_handler subject={subject} sender={sender}");
+                responder.no_handler(&subject);
+            }
         }
     }
 
@@ -282,6 +293,13 @@ impl Intake<'_> {
                 }
             }
             for reply in &burst {
+                log::trace!(
+                    "event=reply connection={} id={} status={:?} held={}",
+                    self.number,
+                    reply.id,
+                    reply.status,
+                    reply.permit.is_none()
+                );
                 encode(&mut writer, reply)?;
             }
             writer.flush_within(patience).await?;
@@ -300,7 +318,6 @@ fn encode<W: AsyncWrite + Unpin>(
     writer: &mut FramedWriter<W>,
     reply: &Outgoing,
 ) -> Result<(), FrameError> {
-    log::trace!("event=reply id={} held={}", reply.id, reply.permit.is_none());
     match writer.reply(reply.id, reply.status, &reply.payload) {
         Err(FrameError::TooLarge { announced, .. }) => {
             let text = format!("the reply of {announced} bytes does not fit a frame");

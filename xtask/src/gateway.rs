@@ -43,7 +43,6 @@ pub struct Gateway {
     /// Port of the admin endpoints.
     pub admin: u16,
     /// Port of the cluster protocol; with the embedded broker inside, the broker's own.
-    #[expect(dead_code, reason = "a JVM gateway will join there")]
     pub internal: u16,
     /// From exec until `/ready` said yes.
     pub ready_after: Duration,
@@ -53,6 +52,17 @@ impl Gateway {
     /// Starts the binary on free ports and waits until it is ready. Its log goes to `log`; `more`
     /// are settings as `--set` takes them.
     pub fn start(binary: &Path, behind: Behind, more: &[&str], log: PathBuf) -> Result<Self> {
+        Self::start_logging(binary, behind, more, log, None)
+    }
+
+    /// The same with another filter of what is logged, as `RUST_LOG` takes it.
+    pub fn start_logging(
+        binary: &Path,
+        behind: Behind,
+        more: &[&str],
+        log: PathBuf,
+        filter: Option<&str>,
+    ) -> Result<Self> {
         let ports = free_ports(6)?;
         let [grpc, rest, monitoring, admin, command, internal] = ports[..] else {
             bail!("six ports were asked for");
@@ -80,6 +90,9 @@ impl Gateway {
         let mut start = Command::new(binary);
         for pair in &set {
             start.args(["--set", pair]);
+        }
+        if let Some(filter) = filter {
+            start.env("RUST_LOG", filter);
         }
         // Not in the repository: its config.toml must not be picked up.
         start.current_dir(std::env::temp_dir());
@@ -116,6 +129,13 @@ impl Gateway {
     /// What it has logged so far.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_else(|e| format!("(no log: {e})"))
+    }
+
+    /// Stops it and returns what it logged.
+    pub fn stop_and_read(self) -> Result<String> {
+        let log = self.log.clone();
+        self.stop()?;
+        std::fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))
     }
 
     /// Asks it to stop, waits, and checks that it went well and panicked nowhere.

@@ -17,6 +17,8 @@ cargo xtask <command>
   interop --cluster [--version 8.6.0] [--ports 28500]
                             the same in front of three real brokers, and every recorded request
                             against beegate and the JVM gateway, compared; skips without Java 21
+  interop --jvm-gateway [--version 8.6.0] [--ports 28600]
+                            the same through a real JVM gateway in front of the embedded broker
   cluster up [--brokers 3] [--partitions 3] [--replication 3] [--version 8.6.0] [--jvm-gateway]
              [--ports 27000]
                             real brokers on loopback; needs Java 21 and, once, Maven

@@ -64,6 +64,14 @@ OUTDATED: dict = {
     "rest/01-get/topology v1": "recorded with one broker",
 }
 
+# Exchanges that the embedded broker answers otherwise than a real one, with the reason.
+EMBEDDED: dict = {
+    "grpc/08-fail-job-incident/update timeout negative":
+        "a job's deadline is met at once, not with the next second",
+}
+# How the embedded broker says that it lacks something.
+EMBEDDED_LACKS = "he embedded broker"
+
 # Texts that are of each gateway's own: (reason, what to leave out of both, what stands for it).
 TEXTS: list = [
     (

@@ -1,20 +1,24 @@
 //! Real clients against the real binary, with its embedded broker or real ones behind it.
 
 mod cluster;
+mod jvm;
 mod tours;
 
 use anyhow::{Result, bail};
 
 use crate::cache;
 use crate::gateway::{self, Behind, Gateway};
-use tours::{Target, Tours};
+use tours::{Target, Tours, url};
 
 /// Runs the suite that the words name.
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["--embedded"] => embedded(),
         ["--cluster", options @ ..] => cluster::run(options),
-        other => bail!("`interop` needs --embedded or --cluster, not {other:?}"),
+        ["--jvm-gateway", options @ ..] => jvm::run(options),
+        other => {
+            bail!("`interop` needs --embedded, --cluster or --jvm-gateway, not {other:?}")
+        }
     }
 }
 
@@ -25,7 +29,7 @@ fn embedded() -> Result<()> {
     let log = cache()?.join("interop-embedded.log");
     let gateway = Gateway::start(&binary, Behind::Embedded, &[], log)?;
     println!("ready after {:.1} ms", gateway.ready_after.as_secs_f64() * 1000.0);
-    tours.run(&Target { embedded: true, ..Target::beegate(&gateway) })?;
+    tours.run(&Target { embedded: url(gateway.admin), ..Target::beegate(&gateway) })?;
     let took = gateway.stop()?;
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     Ok(())

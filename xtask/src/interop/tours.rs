@@ -19,8 +19,8 @@ pub struct Target {
     pub monitoring: String,
     /// URL of beegate's admin endpoints.
     pub admin: String,
-    /// Whether the broker behind is beegate's own, which shows more of itself.
-    pub embedded: bool,
+    /// URL of the admin endpoints of the embedded broker behind, which shows more of itself.
+    pub embedded: String,
 }
 
 impl Target {
@@ -31,7 +31,7 @@ impl Target {
             rest: url(gateway.rest),
             monitoring: url(gateway.monitoring),
             admin: url(gateway.admin),
-            embedded: false,
+            embedded: String::new(),
         }
     }
 
@@ -97,7 +97,7 @@ fn with(command: &mut Command, target: &Target) -> Result<()> {
         .env("BEEGATE_TOUR_REST", &target.rest)
         .env("BEEGATE_TOUR_MONITORING", &target.monitoring)
         .env("BEEGATE_TOUR_ADMIN", &target.admin)
-        .env("BEEGATE_TOUR_EMBEDDED", if target.embedded { &target.admin } else { "" }))
+        .env("BEEGATE_TOUR_EMBEDDED", &target.embedded))
 }
 
 /// A Python with pyzeebe, in a virtual environment in the cache.

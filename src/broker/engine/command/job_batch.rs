@@ -41,7 +41,8 @@ pub fn activate(turn: &mut Turn<'_>, command: &CommandInput) -> Processed {
 }
 
 fn validate(record: &JobBatchRecord) -> Result<(), Refusal> {
-    let problem = if record.job_type.trim().is_empty() {
+    // A type of blanks is a type, whatever the text says (a recorded broker takes it).
+    let problem = if record.job_type.is_empty() {
         "type to be present, but it was blank".to_owned()
     } else if record.timeout < 1 {
         format!("timeout to be greater than zero, but it was '{}'", record.timeout)

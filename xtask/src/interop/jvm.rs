@@ -1,0 +1,75 @@
+//! The suite in the other direction: a real JVM gateway in front of the embedded broker.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+
+use super::tours::{Target, Tours, url};
+use crate::cluster::{JvmGateway, Shape};
+use crate::gateway::{self, Behind, Gateway};
+use crate::{cache, run as run_command, zeebe};
+
+/// Ports of its own, beside those of the other suites.
+const PORTS: u16 = 28600;
+/// Shows every request that members send to the embedded broker, and every reply.
+const FILTER: &str = "info,actix_server=warn,beegate::net::listen=trace";
+/// Messages that nobody answers: their senders do not wait.
+const ONE_WAY: [&str; 0] = [];
+
+/// Starts both, takes the tours through the JVM gateway, and looks at what it sent.
+pub fn run(options: &[&str]) -> Result<()> {
+    let shape = Shape { ports: PORTS, ..Shape::default() }.with_words(options)?;
+    if super::skipped(zeebe::java_home())? {
+        return Ok(());
+    }
+    let tours = Tours::prepare()?;
+    let binary = gateway::build()?;
+    let log = cache()?.join("interop-jvm-gateway.log");
+    let gateway = Gateway::start_logging(&binary, Behind::Embedded, &[], log, Some(FILTER))?;
+    let broker = format!("127.0.0.1:{}", gateway.internal);
+    let jvm = JvmGateway::start(&shape.version, shape.ports, &[broker])?;
+    let (grpc, rest, management) = jvm.ports();
+    let through = Target { embedded: url(gateway.admin), ..Target::of_ports(grpc, rest) };
+    tours.run(&through)?;
+    run_command(
+        tours
+            .script("actuator_tour.py")
+            .env("BEEGATE_TOUR_ACTUATOR", url(management))
+            .env("BEEGATE_TOUR_REST", url(rest))
+            .env("BEEGATE_TOUR_REFERENCE_REST", url(gateway.rest)),
+    )?;
+    tours.replay(&Target::beegate(&gateway), &through, "embedded")?;
+    drop(jvm);
+    let text = gateway.stop_and_read()?;
+    check_answered(&text)
+}
+
+/// Every request of a member was answered, and nothing it asked for was unknown.
+fn check_answered(log: &str) -> Result<()> {
+    let mut open: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    let mut subjects: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut unknown: BTreeSet<&str> = BTreeSet::new();
+    for line in log.lines() {
+        let field = |name: &str| {
+            let start = line.find(&format!(" {name}="))? + name.len() + 2;
+            line[start..].split(' ').next()
+        };
+        let call = || Some((field("connection")?, field("id")?));
+        if line.contains("event=request ") {
+            let subject = field("subject").context("a request without subject")?;
+            open.insert(call().context("a request without id")?, subject);
+            *subjects.entry(subject).or_default() += 1;
+        } else if line.contains("event=reply ") {
+            open.remove(&call().context("a reply without id")?);
+        } else if line.contains("event=no_handler ") {
+            unknown.extend(field("subject"));
+        }
+    }
+    println!("requests of members: {subjects:?}");
+    ensure!(!subjects.is_empty(), "no request was logged");
+    ensure!(unknown.is_empty(), "subjects that the embedded broker does not know: {unknown:?}");
+    open.retain(|_, subject| !ONE_WAY.contains(subject));
+    ensure!(open.is_empty(), "requests without an answer: {open:?}");
+    println!("every request was answered");
+    Ok(())
+}
