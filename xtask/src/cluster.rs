@@ -4,6 +4,7 @@
 //! A [`Cluster`] does both: it is up while the value lives.
 
 mod control;
+mod jvm_gateway;
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -16,6 +17,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::gateway::get;
 use crate::{cache, zeebe};
+
+pub use jvm_gateway::JvmGateway;
 
 const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -178,44 +181,6 @@ impl Drop for Cluster {
         }
         if let Err(error) = stop(&self.folder) {
             eprintln!("xtask: the cluster may still run: {error:#}");
-        }
-    }
-}
-
-/// A JVM gateway alone, in front of brokers that somebody else runs.
-pub struct JvmGateway {
-    shape: Shape,
-    folder: PathBuf,
-}
-
-impl JvmGateway {
-    /// Starts it on ports of a cluster's plan and waits until it is ready.
-    pub fn start(version: &str, ports: u16, contact_points: &[String]) -> Result<Self> {
-        let shape = Shape { version: version.to_owned(), ports, ..Shape::default() };
-        let folder = folder(ports)?;
-        stop(&folder)?;
-        fs::remove_dir_all(&folder).ok();
-        fs::create_dir_all(&folder)?;
-        let gateway = Self { shape, folder };
-        let home = zeebe::distribution(version)?;
-        let java = zeebe::java_home()?;
-        start_gateway(ports, &home, &java, &contact_points.join(","), &gateway.folder)?;
-        let management = gateway.shape.jvm_gateway_management();
-        wait_until_ready("JVM gateway", management, Instant::now(), &gateway.folder)?;
-        Ok(gateway)
-    }
-
-    /// gRPC, REST and management port.
-    pub fn ports(&self) -> (u16, u16, u16) {
-        let (grpc, rest) = self.shape.jvm_gateway_ports();
-        (grpc, rest, self.shape.jvm_gateway_management())
-    }
-}
-
-impl Drop for JvmGateway {
-    fn drop(&mut self) {
-        if let Err(error) = stop(&self.folder) {
-            eprintln!("xtask: the JVM gateway may still run: {error:#}");
         }
     }
 }

@@ -28,7 +28,22 @@ pub enum Behind<'a> {
     Embedded,
     /// Brokers with these internal addresses.
     Cluster(&'a [String]),
+    /// A contact point where nobody listens: it is never ready, but serves.
+    Nothing,
 }
+
+impl Behind<'_> {
+    fn contact_points(&self) -> Vec<String> {
+        match self {
+            Self::Embedded => Vec::new(),
+            Self::Cluster(contact_points) => contact_points.to_vec(),
+            Self::Nothing => vec![NOBODY.to_owned()],
+        }
+    }
+}
+
+/// An address where nobody listens: a port that needs privileges and has no use.
+pub const NOBODY: &str = "127.0.0.1:1";
 
 /// A running gateway, with its embedded broker or in front of a cluster.
 pub struct Gateway {
@@ -79,11 +94,11 @@ impl Gateway {
                 format!("broker.command_port={command}"),
                 format!("broker.internal_port={internal}"),
             ]),
-            Behind::Cluster(contact_points) => set.extend([
+            Behind::Cluster(_) | Behind::Nothing => set.extend([
                 "broker.enabled=false".to_owned(),
                 "cluster.host=127.0.0.1".to_owned(),
                 format!("cluster.port={internal}"),
-                format!("cluster.initial_contact_points={}", contact_points.join(",")),
+                format!("cluster.initial_contact_points={}", behind.contact_points().join(",")),
             ]),
         }
         set.extend(more.iter().map(|&pair| pair.to_owned()));
@@ -103,13 +118,17 @@ impl Gateway {
         let child = start.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let ready_after = Duration::ZERO;
         let mut gateway = Self { child, log, grpc, rest, monitoring, admin, internal, ready_after };
-        gateway.wait_until_ready(began)?;
+        let (port, path) = match behind {
+            Behind::Nothing => (rest, "/v2/topology"),
+            Behind::Embedded | Behind::Cluster(_) => (monitoring, "/ready"),
+        };
+        gateway.wait_until_ready(began, port, path)?;
         Ok(gateway)
     }
 
-    fn wait_until_ready(&mut self, began: Instant) -> Result<()> {
+    fn wait_until_ready(&mut self, began: Instant, port: u16, path: &str) -> Result<()> {
         while began.elapsed() < Duration::from_secs(20) {
-            if get(self.monitoring, "/ready").is_ok_and(|status| (200..300).contains(&status)) {
+            if get(port, path).is_ok_and(|status| (200..300).contains(&status)) {
                 self.ready_after = began.elapsed();
                 return Ok(());
             }

@@ -1,13 +1,13 @@
 //! The suite against a cluster of real brokers, beside a JVM gateway.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use super::tours::{Target, Tours, has_script, url};
-use crate::cluster::{Cluster, Shape};
-use crate::gateway::{self, Behind, Gateway};
+use crate::cluster::{Cluster, JvmGateway, Shape};
+use crate::gateway::{self, Behind, Gateway, NOBODY};
 use crate::{cache, run as run_command, zeebe};
 
 /// Not the ports of `cluster up`: a developer's cluster may be running.
@@ -38,6 +38,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     tours.run(&Target::beegate(&gateway))?;
     compare(&tours, &cluster, &gateway)?;
     watch.check()?;
+    compare_others(&tours, &cluster, &binary)?;
     let took = gateway.stop()?;
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     cluster.stop()
@@ -56,6 +57,42 @@ fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
     }
     let (grpc, rest) = cluster.shape.jvm_gateway_ports();
     tours.replay(&Target::beegate(gateway), &Target::of_ports(grpc, rest), "plain")
+}
+
+/// Recorded exchanges with gateways of other setups: several tenants, no brokers.
+fn compare_others(tours: &Tours, cluster: &Cluster, binary: &Path) -> Result<()> {
+    let contact_points = cluster.shape.contact_points();
+    let beside = |offset: u16, more: &[(&str, &str)]| Shape {
+        ports: cluster.shape.ports + offset,
+        gateway_env: more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        ..cluster.shape.clone()
+    };
+    let tenants = beside(
+        10,
+        &[
+            ("ZEEBE_GATEWAY_MULTITENANCY_ENABLED", "true"),
+            ("ZEEBE_GATEWAY_CLUSTER_MEMBERID", "jvm-gateway-tenants"),
+        ],
+    );
+    let tenants = JvmGateway::start(tenants, &contact_points)?;
+    let log = cache()?.join("interop-tenants.log");
+    let settings = ["multi_tenancy.enabled=true"];
+    let gateway = Gateway::start(binary, Behind::Cluster(&contact_points), &settings, log)?;
+    replay(tours, &gateway, &tenants, "multitenancy")?;
+    gateway.stop()?;
+    drop(tenants);
+
+    let alone = JvmGateway::start_alone(beside(20, &[]), &[NOBODY.to_owned()])?;
+    let log = cache()?.join("interop-no-brokers.log");
+    let gateway = Gateway::start(binary, Behind::Nothing, &[], log)?;
+    replay(tours, &gateway, &alone, "no-brokers")?;
+    gateway.stop()?;
+    Ok(())
+}
+
+fn replay(tours: &Tours, gateway: &Gateway, jvm: &JvmGateway, suite: &str) -> Result<()> {
+    let (grpc, rest, _) = jvm.ports();
+    tours.replay(&Target::beegate(gateway), &Target::of_ports(grpc, rest), suite)
 }
 
 /// Looks for what brokers say of our member from now on.

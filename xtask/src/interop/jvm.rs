@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::tours::{Target, Tours, url};
 use crate::cluster::{JvmGateway, Shape};
 use crate::gateway::{self, Behind, Gateway};
-use crate::{cache, run as run_command, zeebe};
+use crate::{cache, run as run_command, skipped, zeebe};
 
 /// Ports of its own, beside those of the other suites.
 const PORTS: u16 = 28600;
@@ -19,7 +19,7 @@ const ONE_WAY: [&str; 0] = [];
 /// Starts both, takes the tours through the JVM gateway, and looks at what it sent.
 pub fn run(options: &[&str]) -> Result<()> {
     let shape = Shape { ports: PORTS, ..Shape::default() }.with_words(options)?;
-    if super::skipped(zeebe::java_home())? {
+    if skipped(zeebe::java_home())? {
         return Ok(());
     }
     let tours = Tours::prepare()?;
@@ -27,7 +27,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     let log = cache()?.join("interop-jvm-gateway.log");
     let gateway = Gateway::start_logging(&binary, Behind::Embedded, &[], log, Some(FILTER))?;
     let broker = format!("127.0.0.1:{}", gateway.internal);
-    let jvm = JvmGateway::start(&shape.version, shape.ports, &[broker])?;
+    let jvm = JvmGateway::start(shape, &[broker])?;
     let (grpc, rest, management) = jvm.ports();
     let through = Target { embedded: url(gateway.admin), ..Target::of_ports(grpc, rest) };
     tours.run(&through)?;
