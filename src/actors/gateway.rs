@@ -8,11 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::dispatcher::Dispatcher;
 use super::mailbox::Mailbox;
+use super::management::{Manage, Management};
 use super::session::{self, Close, Execute, Session, SessionState};
 use super::shared::{Shared, Submitter};
 use super::ticket::{Answer, ReplyTo, Ticket};
 use crate::error::GatewayError;
 use crate::metrics;
+use crate::model::management::{ManagementOperation, ManagementOutcome};
 use crate::model::{ActivateJobs, ActorSnapshot, ClusterView, Command, Key, Reply};
 use crate::model::{Millis, StreamJobs};
 use crate::wire::record::JobRecord;
@@ -21,6 +23,7 @@ pub use super::session::SessionInfo;
 pub use super::start::Shutdown;
 pub use super::supervise::Fatal;
 pub use super::topology::{MemberOptions, StartError};
+pub use crate::routing::management::{ManagementError, Refusal};
 
 /// Deliveries that wait for a client; what a full queue means is for job activation to say.
 const DELIVERIES_MAX: usize = 16;
@@ -35,6 +38,7 @@ struct Inner {
     shared: Shared,
     dispatcher: Mailbox<Dispatcher>,
     submitter: Submitter,
+    management: Mailbox<Management>,
     jobs: OnceLock<Box<dyn JobDoor>>,
     next_session: AtomicU64,
 }
@@ -61,9 +65,11 @@ impl Gateway {
         shared: Shared,
         dispatcher: Mailbox<Dispatcher>,
         submitter: Submitter,
+        management: Mailbox<Management>,
     ) -> Self {
         let (jobs, next_session) = (OnceLock::new(), AtomicU64::new(1));
-        Self { inner: Arc::new(Inner { shared, dispatcher, submitter, jobs, next_session }) }
+        let inner = Inner { shared, dispatcher, submitter, management, jobs, next_session };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Sets who answers polls and streams. Only the first call has an effect.
@@ -93,6 +99,25 @@ impl Gateway {
         let (mailbox, state) = session::open(&self.inner.shared, dispatcher, id, info)?;
         let gateway = self.clone();
         Ok(SessionHandle { inner: Arc::new(OpenSession { gateway, mailbox, state }) })
+    }
+
+    /// Carries out a management operation for `asked_by`, whom the log names. It ends by a deadline
+    /// of its own; dropping the future does not end it.
+    ///
+    /// # Errors
+    /// Any [`ManagementError`].
+    pub async fn manage(
+        &self,
+        operation: ManagementOperation,
+        asked_by: String,
+    ) -> Result<ManagementOutcome, ManagementError> {
+        if self.is_stopping() {
+            return Err(ManagementError::Interrupted);
+        }
+        let (reply, result) = oneshot::channel();
+        self.inner.management.send(Manage { operation, asked_by, reply });
+        // Without a result the operation panicked or its thread ended.
+        result.await.unwrap_or(Err(ManagementError::Interrupted))
     }
 
     /// The cluster as of now.

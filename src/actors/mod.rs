@@ -14,6 +14,7 @@
 //! | leader-connection | the dispatcher, one per partition | data, by partition | restarts, always |
 //! | topology | the gateway | control | restarts; 5 in 60 s end the process |
 //! | job-activation | the gateway | control | restarts; 5 in 60 s end the process |
+//! | management | the gateway | control | restarts, always |
 //!
 //! What may be in flight is bounded by permits ([`admission`]), not by mailboxes. Handlers take
 //! microseconds and never wait; no actor holds a future or a timer per request.
@@ -32,6 +33,7 @@ pub mod job_stream;
 pub mod jobs;
 pub mod leader;
 pub mod mailbox;
+pub mod management;
 pub mod request_table;
 pub mod session;
 pub mod shared;
@@ -63,5 +65,7 @@ pub const DISPATCHER: Policy = ESSENTIAL;
 pub const TOPOLOGY: Policy = ESSENTIAL;
 /// Policy of job activation.
 pub const JOB_ACTIVATION: Policy = ESSENTIAL;
+/// Policy of management: commands do not need it.
+pub const MANAGEMENT: Policy = Policy::Always(RESTART);
 /// Policy of leader connections.
 pub const LEADER_CONNECTION: Policy = Policy::Always(RECONNECT);

@@ -11,6 +11,7 @@ use super::dispatcher::{self, ViewChanged};
 use super::gateway::Gateway;
 use super::jobs::{self, Jobs};
 use super::leader::{LeaderLost, Links};
+use super::management;
 use super::shared::{Shared, Submitter};
 use super::spawner::Spawner;
 use super::supervise::{Fatal, install_panic_hook};
@@ -117,8 +118,9 @@ fn over(shared: &Shared, links: Links, messenger: Messenger) -> (Gateway, Jobs) 
     let follower = dispatcher.clone();
     shared.on_view(move |_| follower.send(ViewChanged));
     let submitter = Submitter::new(shared.clone(), dispatcher.clone());
-    let jobs = jobs::start(shared, submitter.clone(), messenger);
-    let gateway = Gateway::new(shared.clone(), dispatcher, submitter);
+    let jobs = jobs::start(shared, submitter.clone(), messenger.clone());
+    let management = management::start(shared, messenger);
+    let gateway = Gateway::new(shared.clone(), dispatcher, submitter, management);
     gateway.serve_jobs(Box::new(jobs.clone()));
     (gateway, jobs)
 }

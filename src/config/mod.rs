@@ -69,6 +69,7 @@ pub struct Rest {
 pub struct Monitoring {
     pub host: String,
     pub port: u16,
+    pub management: bool,
 }
 
 /// `[admin]`.

@@ -19,6 +19,8 @@ pub struct ClusterView {
     pub correlation_partitions: Option<u32>,
     /// Sorted partitions that take round-robin commands, when the cluster configuration names them.
     pub active_partitions: Option<Vec<PartitionId>>,
+    /// Brokers of the cluster configuration, by the order of their ids as text; empty until known.
+    pub configured_members: Vec<MemberId>,
     /// Partitions in the order they were discovered. They stay when their brokers leave.
     pub partitions: Vec<PartitionView>,
     /// Brokers in the order they were discovered.
@@ -36,6 +38,7 @@ impl Default for ClusterView {
             replication_factor: 0,
             correlation_partitions: None,
             active_partitions: None,
+            configured_members: Vec::new(),
             partitions: Vec::new(),
             brokers: Vec::new(),
             members: Vec::new(),

@@ -8,6 +8,7 @@ pub mod command;
 pub mod ids;
 pub mod intent;
 pub mod jobs;
+pub mod management;
 pub mod protocol;
 pub mod time;
 

@@ -7,6 +7,7 @@ pub mod correlation;
 pub mod creation;
 pub mod job_streams;
 pub mod long_poll;
+pub mod management;
 pub mod partition;
 pub mod retry;
 pub mod round_robin;

@@ -175,6 +175,12 @@ impl ClusterTopology {
         }
     }
 
+    /// Ids of its members, by text order.
+    #[must_use]
+    pub fn member_ids(&self) -> Vec<MemberId> {
+        self.members.keys().map(|id| MemberId::new(id.as_str())).collect()
+    }
+
     /// The member that answers management requests: the smallest id by text order, `"0"` when there
     /// is none (cluster-protocol §5.4).
     #[must_use]

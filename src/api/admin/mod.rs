@@ -1,7 +1,8 @@
 //! What operators look at: the admin port (9601) with the state of every actor and of the cluster,
 //! and the monitoring port (9600) with health and metrics.
 //!
-//! Both only read what the actors published; neither ever waits for an actor. `docs/admin.md`
+//! What they show is what the actors published; it never waits for an actor. Only the management
+//! operations under `/actuator` do, each by its own deadline. `docs/admin.md`
 //! describes the JSON.
 
 mod actors;
@@ -9,6 +10,7 @@ mod cluster;
 mod gateway_metrics;
 mod health;
 mod lifecycle;
+mod management;
 mod monitoring;
 mod process;
 
@@ -83,14 +85,19 @@ struct Admin {
 const INDEX: &[(&str, &str)] = &[
     ("/actors", "every actor with its state"),
     ("/actors/{name}", "one actor; its name percent-encoded"),
+    ("/actuator/…", "management operations of the JVM gateway: see docs/admin.md"),
     ("/cluster", "members, partitions and leaders, each with the age and source of the fact"),
 ];
 
-async fn handle(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
+async fn handle(request: HttpRequest, payload: web::Payload, admin: Data<Admin>) -> HttpResponse {
     let Admin { gateway, observations } = admin.as_ref();
+    if let Some(response) = management::handle(&request, payload, gateway).await {
+        return response;
+    }
     let path = request.path();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let detail = format!("{} {path} is not possible; all is read with GET", request.method());
+        let detail =
+            format!("{} {path} is not possible; here all is read with GET", request.method());
         let mut response =
             problem(path, StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", detail);
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::health::{Facts, Health};
 use super::lifecycle::Lifecycle;
-use super::{gateway_metrics, process};
+use super::{gateway_metrics, management, process};
 use crate::actors::gateway::Gateway;
 use crate::api::http::{Listening, Miss};
 use crate::config::Config;
@@ -24,12 +24,12 @@ use crate::metrics::{Exposition, text};
 /// How often the delayed health views look at the cluster (monitoring §2).
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
-const ACTUATOR: &str = "application/vnd.spring-boot.actuator.v3+json";
-
 #[derive(Debug)]
 struct Monitoring {
     gateway: Gateway,
     lifecycle: Lifecycle,
+    /// Whether the management operations are here too.
+    management: bool,
     health: Mutex<Health>,
     started: Instant,
 }
@@ -43,6 +43,7 @@ pub fn serve(config: &Config, gateway: Gateway, lifecycle: Lifecycle) -> io::Res
     let monitoring = Arc::new(Monitoring {
         gateway,
         lifecycle,
+        management: config.monitoring.management,
         health: Mutex::default(),
         started: Instant::now(),
     });
@@ -66,7 +67,16 @@ pub fn serve(config: &Config, gateway: Gateway, lifecycle: Lifecycle) -> io::Res
     Ok(Listening { addresses, server: server.run() })
 }
 
-async fn handle(request: HttpRequest, monitoring: Data<Monitoring>) -> HttpResponse {
+async fn handle(
+    request: HttpRequest,
+    payload: web::Payload,
+    monitoring: Data<Monitoring>,
+) -> HttpResponse {
+    if monitoring.management
+        && let Some(response) = management::handle(&request, payload, &monitoring.gateway).await
+    {
+        return response;
+    }
     let Some(response) = monitoring.respond(&request) else {
         return Miss::NotFound.response(&request);
     };
@@ -86,7 +96,7 @@ impl Monitoring {
     /// The answer, if the path exists.
     fn respond(&self, request: &HttpRequest) -> Option<HttpResponse> {
         match request.path() {
-            "/actuator" => Some(index(request)),
+            "/actuator" => Some(index(request, self.management)),
             "/actuator/info" => Some(info(request)),
             "/actuator/prometheus" | "/metrics" => Some(self.metrics()),
             "/health" | "/actuator/health" => {
@@ -160,22 +170,27 @@ fn answer(is_ok: bool, body: &impl Serialize) -> Option<(StatusCode, String)> {
 fn respond(request: &HttpRequest, status: StatusCode, body: String) -> HttpResponse {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let plain = accept.is_some_and(|accept| accept.starts_with("application/json"));
-    let media_type = if plain { "application/json" } else { ACTUATOR };
+    let media_type = if plain { "application/json" } else { management::ACTUATOR };
     HttpResponse::build(status).content_type(media_type).body(body)
 }
 
-fn index(request: &HttpRequest) -> HttpResponse {
+fn index(request: &HttpRequest, management: bool) -> HttpResponse {
     let connection = request.connection_info();
     let base = format!("{}://{}/actuator", connection.scheme(), connection.host());
     let link = |path: &str, templated: bool| json!({ "href": format!("{base}{path}"), "templated": templated });
-    let links = json!({ "_links": {
+    let mut links = json!({
         "self": link("", false),
         "health": link("/health", false),
         "health-path": link("/health/{*path}", true),
         "info": link("/info", false),
         "prometheus": link("/prometheus", false),
-    }});
-    respond(request, StatusCode::OK, links.to_string())
+    });
+    if management {
+        for (name, path, templated) in management::LINKS {
+            links[name] = link(path, *templated);
+        }
+    }
+    respond(request, StatusCode::OK, json!({ "_links": links }).to_string())
 }
 
 fn info(request: &HttpRequest) -> HttpResponse {

@@ -244,6 +244,7 @@ impl BrokerDirectory {
             replication_factor: numbers.replication_factor,
             correlation_partitions: configuration.and_then(ClusterTopology::correlation_partitions),
             active_partitions: configuration.and_then(ClusterTopology::active_partitions),
+            configured_members: configuration.map(ClusterTopology::member_ids).unwrap_or_default(),
             partitions: self.partitions.views(),
             brokers: self.brokers.iter().map(|broker| self.broker_view(broker)).collect(),
             members: own.into_iter().chain(others).collect(),
