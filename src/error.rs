@@ -5,7 +5,7 @@
 
 use tonic::Code;
 
-use crate::model::{ErrorCode, RejectionType};
+use crate::model::{ErrorCode, PartitionId, RejectionType};
 
 /// Why a command has no success reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,8 +117,10 @@ pub enum GatewayError {
         detail: String,
     },
     /// The broker has no handler for the partition: it does not lead it. Not executed.
-    #[error("no remote handler for {subject} at {address}")]
+    #[error("no remote handler for {subject} at {address} (partition {partition})")]
     NoRemoteHandler {
+        /// The partition.
+        partition: PartitionId,
         /// The messaging subject.
         subject: String,
         /// The broker's address.
@@ -130,6 +132,13 @@ pub enum GatewayError {
         /// Which connection, naming the partition.
         detail: String,
     },
+    /// The broker that the command was sent to stopped leading its partition before the reply; the
+    /// command may have been executed.
+    #[error("{detail}")]
+    LeaderChanged {
+        /// Which broker, why, naming the partition.
+        detail: String,
+    },
     /// One of the gateway's own limits is reached; nothing was sent.
     #[error("gateway limit `{limit}` reached: {detail}")]
     Overloaded {
@@ -139,10 +148,15 @@ pub enum GatewayError {
         detail: String,
     },
     /// A part of the gateway was restarted while it held the command.
-    #[error("{actor} was restarted while it handled the command; please try again")]
+    #[error(
+        "{actor} {}was restarted while it handled the command; please try again",
+        of_partition(*.partition)
+    )]
     ActorRestarted {
         /// The actor's kind.
         actor: &'static str,
+        /// The partition, if it serves only one.
+        partition: Option<PartitionId>,
     },
     /// The gateway is stopping.
     #[error("gateway is shutting down")]
@@ -150,6 +164,15 @@ pub enum GatewayError {
     /// Anything else; the text names the cause.
     #[error("Unexpected error occurred during the request processing: {0}")]
     Internal(String),
+}
+
+/// The recorded text, and the cause if it tells which partition is concerned.
+fn with_partition(recorded: &str, cause: &str) -> String {
+    if cause.contains("partition") { format!("{recorded}: {cause}") } else { recorded.to_owned() }
+}
+
+fn of_partition(partition: Option<PartitionId>) -> String {
+    partition.map_or_else(String::new, |partition| format!("of partition {partition} "))
 }
 
 /// What a failure means to a client. Closed on purpose: a new error finds its class here.
@@ -250,6 +273,7 @@ impl GatewayError {
             | Self::NoPartitionForMessage { .. }
             | Self::Connect { .. }
             | Self::ConnectTimeout { .. }
+            | Self::LeaderChanged { .. }
             | Self::ActorRestarted { .. }
             | Self::ShuttingDown => ErrorClass::Unavailable,
             Self::Unsupported { .. } => ErrorClass::Unimplemented,
@@ -335,32 +359,41 @@ impl GatewayError {
                 "io.atomix.cluster.messaging.MessagingException$NoRemoteHandler"
             }
             Self::Overloaded { .. } => "RESOURCE_EXHAUSTED",
-            Self::ActorRestarted { .. } | Self::ShuttingDown => "UNAVAILABLE",
+            Self::LeaderChanged { .. } | Self::ActorRestarted { .. } | Self::ShuttingDown => {
+                "UNAVAILABLE"
+            }
             Self::Internal(_) => "INTERNAL",
         }
     }
 
-    /// The detail of the HTTP problem document.
+    /// The detail of the HTTP problem document. It begins as with the JVM gateway, whose texts name
+    /// neither the partition nor the cause.
     #[must_use]
     pub fn http_detail(&self) -> String {
         match self {
             Self::Broker { code, message } if self.http_status() == 500 => format!(
                 "Received an unexpected error from the broker, code: {code}, message: {message}"
             ),
-            Self::Timeout { .. } => "Expected to handle REST API request, but request timed out \
-                                     between gateway and broker"
-                .to_owned(),
-            Self::Connect { .. } => "Expected to handle REST API request, but there was a \
-                                     connection error with one of the brokers"
-                .to_owned(),
-            Self::ConnectTimeout { .. } => "Expected to handle REST API request, but a connection \
-                                            timeout exception occurred"
-                .to_owned(),
-            Self::ConnectionClosed { .. } => "Expected to handle REST API request, but the \
-                                              connection was cut prematurely with the broker; the \
-                                              request may or may not have been accepted, and may \
-                                              not be safe to retry"
-                .to_owned(),
+            Self::Timeout { cause } => with_partition(
+                "Expected to handle REST API request, but request timed out between gateway and \
+                 broker",
+                cause,
+            ),
+            Self::Connect { detail } => with_partition(
+                "Expected to handle REST API request, but there was a connection error with one of \
+                 the brokers",
+                detail,
+            ),
+            Self::ConnectTimeout { detail } => with_partition(
+                "Expected to handle REST API request, but a connection timeout exception occurred",
+                detail,
+            ),
+            Self::ConnectionClosed { detail } => with_partition(
+                "Expected to handle REST API request, but the connection was cut prematurely with \
+                 the broker; the request may or may not have been accepted, and may not be safe to \
+                 retry",
+                detail,
+            ),
             Self::PartitionNotFound(_) => "Expected to handle REST API request, but request could \
                                            not be delivered"
                 .to_owned(),

@@ -19,8 +19,8 @@ use super::ticket::Ticket;
 use super::{DISPATCHER, supervise};
 use crate::clock::iso_duration;
 use crate::error::GatewayError;
-use crate::model::{Millis, PartitionId};
-use crate::routing::{Next, RetryQueue, Router, Turn};
+use crate::model::{ClusterView, CommandKind, Millis, PartitionId};
+use crate::routing::{Gate, Next, RetryQueue, Router, Turn};
 
 /// Kind of this actor.
 pub const KIND: &str = "dispatcher";
@@ -50,6 +50,8 @@ pub struct ViewChanged;
 struct Lane {
     leader: Mailbox<LeaderConnection>,
     budget: Budget,
+    /// Whether the leader answers.
+    gate: Arc<Gate>,
 }
 
 /// What outlives restarts of the dispatcher.
@@ -129,7 +131,9 @@ impl Dispatcher {
 
     fn choose(&mut self, mut ticket: Ticket, context: &mut Context<Self>) {
         self.parts.gauges.dispatched.fetch_add(1, Relaxed);
-        let chosen = self.router.choose(ticket.command(), &self.parts.shared.view());
+        let (lanes, now) = (&self.lanes, self.parts.shared.clock().now());
+        let admits = |partition| lanes.get(&partition).is_none_or(|lane| lane.gate.admits(now));
+        let chosen = self.router.choose(ticket.command(), &self.parts.shared.view(), admits);
         match chosen {
             Ok(choice) => {
                 *ticket.candidates_mut() = choice.candidates;
@@ -147,19 +151,33 @@ impl Dispatcher {
         context: &mut Context<Self>,
     ) {
         ticket.route_to(partition);
-        if !self.parts.shared.view().has_leader(partition) {
+        let view = self.parts.shared.view();
+        if !view.has_leader(partition) {
             return self.without_leader(ticket, partition, context);
         }
         if let Err(error) = ticket.fit_leader(&self.parts.shared.view()) {
             return self.refuse(ticket, error);
         }
         let lane = self.lane(partition).clone();
-        if let Err(error) = ticket.hold_partition(&lane.budget) {
+        if ticket.command().kind == CommandKind::ActivateJobs && self.spares(&lane, &view) {
+            let error = does_not_answer(partition, &lane.gate);
             return self.after(ticket, error, context);
+        }
+        if let Err(error) = ticket.hold_partition(&lane.budget) {
+            return self.after(ticket, of_partition(error, partition), context);
         }
         ticket.held_by(leader::KIND);
         self.parts.mailbox.cell().sent();
         lane.leader.send(Transmit(ticket));
+    }
+
+    /// Whether a poll for jobs passes a partition over: its leader does not answer, and another
+    /// partition's does. The poll would wait for it instead of asking the next one.
+    fn spares(&self, lane: &Lane, view: &ClusterView) -> bool {
+        if lane.gate.is_open() || lane.gate.admits(self.parts.shared.clock().now()) {
+            return false;
+        }
+        self.lanes.iter().any(|(id, other)| other.gate.is_open() && view.has_leader(*id))
     }
 
     fn without_leader(
@@ -168,8 +186,12 @@ impl Dispatcher {
         partition: PartitionId,
         context: &mut Context<Self>,
     ) {
-        let error = GatewayError::Connect {
-            detail: format!("no remote address found: partition {partition} has no known leader"),
+        let known = self.parts.shared.view().partition(partition.0.into()).is_some();
+        let error = if known {
+            leader::no_leader(partition)
+        } else {
+            // The number is only a guess.
+            GatewayError::Connect { detail: "no remote address found".to_owned() }
         };
         if ticket.after_failure(&error) == Next::Again {
             let deadline = ticket.deadline();
@@ -192,8 +214,12 @@ impl Dispatcher {
             }
             Next::NextPartition => {
                 ticket.note_failure(error);
-                let view = self.parts.shared.view_owned();
-                let next = ticket.candidates_mut().as_mut().and_then(|left| left.next(&view));
+                let (view, now) = (self.parts.shared.view_owned(), self.parts.shared.clock().now());
+                let lanes = &self.lanes;
+                let admits =
+                    |partition| lanes.get(&partition).is_none_or(|lane| lane.gate.admits(now));
+                let left = ticket.candidates_mut().as_mut();
+                let next = left.and_then(|left| left.next(&view, admits));
                 match next {
                     Some(partition) => {
                         self.parts.gauges.moved.fetch_add(1, Relaxed);
@@ -216,10 +242,9 @@ impl Dispatcher {
         let parts = &self.parts;
         self.lanes.entry(partition).or_insert_with(|| {
             let dispatcher = parts.mailbox.clone();
-            let lane = Lane {
-                leader: leader::start(&parts.shared, &parts.links, dispatcher, partition),
-                budget: parts.shared.admission().partition_budget(),
-            };
+            let (leader, gate) = leader::start(&parts.shared, &parts.links, dispatcher, partition);
+            let budget = parts.shared.admission().partition_budget();
+            let lane = Lane { leader, budget, gate };
             let mut lanes = parts.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             lanes.insert(partition, lane.clone());
             lane
@@ -238,8 +263,8 @@ impl Dispatcher {
                     self.transmit(ticket, partition, context);
                 }
                 Turn::Expired(ticket) => {
-                    let after = iso_duration(ticket.timeout());
-                    let cause = format!("Request timed out after {after}");
+                    let (after, partition) = (iso_duration(ticket.timeout()), ticket.partition());
+                    let cause = format!("Request timed out after {after} (partition {partition})");
                     self.refuse(ticket, GatewayError::Timeout { cause });
                 }
             }
@@ -282,6 +307,22 @@ impl Dispatcher {
             let partition = ticket.partition();
             self.transmit(ticket, partition, context);
         }
+    }
+}
+
+fn does_not_answer(partition: PartitionId, gate: &Gate) -> GatewayError {
+    let cause = gate.ejected().map_or("healing", |(ailment, _)| ailment.name());
+    let detail = format!("the leader of partition {partition} does not answer ({cause})");
+    GatewayError::Connect { detail }
+}
+
+/// Names the partition whose limit was reached.
+fn of_partition(error: GatewayError, partition: PartitionId) -> GatewayError {
+    match error {
+        GatewayError::Overloaded { limit, detail } => {
+            GatewayError::Overloaded { limit, detail: format!("{detail} (partition {partition})") }
+        }
+        other => other,
     }
 }
 

@@ -186,7 +186,9 @@ impl SessionHandle {
         let (caller, answer) = oneshot::channel();
         self.submit(command, caller)?;
         // A ticket answers even when it is dropped, so a closed channel means a defect.
-        answer.await.unwrap_or(Err(GatewayError::ActorRestarted { actor: "gateway" }))
+        answer
+            .await
+            .unwrap_or(Err(GatewayError::ActorRestarted { actor: "gateway", partition: None }))
     }
 
     /// The session's number, as in the actor's name.
@@ -243,7 +245,7 @@ impl SessionHandle {
     ) -> Result<(), GatewayError> {
         let OpenSession { gateway, mailbox, state } = &*self.inner;
         if !mailbox.is_open() {
-            return Err(GatewayError::ActorRestarted { actor: session::KIND });
+            return Err(GatewayError::ActorRestarted { actor: session::KIND, partition: None });
         }
         let bytes = Ticket::bytes_of(&command);
         let permits =

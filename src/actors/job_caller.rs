@@ -59,7 +59,7 @@ impl JobCaller {
 impl Drop for JobCaller {
     fn drop(&mut self) {
         if self.owes_end {
-            let restarted = GatewayError::ActorRestarted { actor: self.holder };
+            let restarted = GatewayError::ActorRestarted { actor: self.holder, partition: None };
             drop(self.deliveries.try_send(Err(restarted)));
         }
     }

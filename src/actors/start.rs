@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::dispatcher::{self, ViewChanged};
 use super::gateway::Gateway;
 use super::jobs::{self, Jobs};
-use super::leader::{LeaderLost, Links};
+use super::leader::{LeaderHint, Links};
 use super::management;
 use super::shared::{Shared, Submitter};
 use super::spawner::Spawner;
@@ -70,11 +70,9 @@ impl Gateway {
     ) -> io::Result<(Gateway, Shutdown)> {
         let shared = share(config, metrics::Registry::default(), fatal)?;
         shared.publish(Arc::new(view));
-        let leader_lost = Arc::new(|lost: LeaderLost| {
-            log::debug!("event=leader_lost partition={} cause=\"{}\"", lost.partition, lost.cause);
-        });
+        let leader_hint = Arc::new(|hint: LeaderHint| log::debug!("event=leader_hint {hint:?}"));
         let messenger = Messenger::new(endpoint.clone(), MessengerOptions::default());
-        let (gateway, jobs) = over(&shared, Links { endpoint, leader_lost }, messenger);
+        let (gateway, jobs) = over(&shared, Links { endpoint, leader_hint }, messenger);
         Ok((gateway, Shutdown { shared, stop: CancellationToken::new(), jobs }))
     }
 }
@@ -90,8 +88,8 @@ async fn start_here(
     let hints = topology.clone();
     #[cfg(test)]
     super::test_panic::remember(&topology);
-    let leader_lost = Arc::new(move |lost: LeaderLost| hints.send(lost));
-    let links = Links { endpoint: endpoint.clone(), leader_lost };
+    let leader_hint = Arc::new(move |hint: LeaderHint| hints.send(hint));
+    let links = Links { endpoint: endpoint.clone(), leader_hint };
     let (gateway, jobs) = over(&shared, links, messenger.clone());
     // What peers send besides gossip and configuration is for job activation.
     let mut handlers = Handlers::new();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::admission::{Budget, Permits};
+use super::leader::KIND as LEADER;
 use crate::error::GatewayError;
 use crate::model::{ClusterView, Command, Millis, PartitionId, Reply};
 use crate::routing::{Candidates, Next, after_failure, versions};
@@ -196,7 +197,8 @@ impl Drop for Ticket {
         self.give(Err(if stopping {
             GatewayError::ShuttingDown
         } else {
-            GatewayError::ActorRestarted { actor: self.holder }
+            let partition = (self.holder == LEADER).then_some(self.partition);
+            GatewayError::ActorRestarted { actor: self.holder, partition }
         }));
     }
 }
@@ -261,7 +263,7 @@ mod tests {
         let mut held = ticket(&admission, ReplyTo::Caller(caller));
         held.held_by("dispatcher");
         drop(held);
-        let restarted = GatewayError::ActorRestarted { actor: "dispatcher" };
+        let restarted = GatewayError::ActorRestarted { actor: "dispatcher", partition: None };
         assert_eq!(answer.try_recv(), Ok(Err(restarted)));
         assert_eq!(admission.in_flight(), 0);
     }

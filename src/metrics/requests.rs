@@ -1,7 +1,7 @@
 //! Commands to partitions: how many, how long, how they failed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::model::{CommandKind, ErrorCode, PartitionId};
 const LATENCY: &str = "zeebe_gateway_request_latency";
 const REQUESTS: &str = "zeebe_gateway_total_requests_total";
 const FAILURES: &str = "zeebe_gateway_failed_requests_total";
+const EJECTED: &str = "beegate_partition_ejected";
+const EJECTIONS: &str = "beegate_partition_ejections_total";
 
 /// Requests of all partitions, in the families of the JVM gateway (monitoring §4).
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct RequestMetrics {
 #[derive(Debug)]
 pub struct PartitionRequests {
     rows: [OnceLock<Box<Row>>; CommandKind::ALL.len()],
+    ejected: AtomicBool,
+    ejections: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +47,11 @@ impl RequestMetrics {
 
 impl Default for PartitionRequests {
     fn default() -> Self {
-        Self { rows: [const { OnceLock::new() }; CommandKind::ALL.len()] }
+        Self {
+            rows: [const { OnceLock::new() }; CommandKind::ALL.len()],
+            ejected: AtomicBool::new(false),
+            ejections: AtomicU64::new(0),
+        }
     }
 }
 
@@ -65,6 +73,14 @@ impl PartitionRequests {
             }
         }
         row.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Notes whether round robin passes the partition over, because its leader does not answer.
+    pub fn set_ejected(&self, ejected: bool) {
+        if ejected && !self.ejected.swap(ejected, Relaxed) {
+            self.ejections.fetch_add(1, Relaxed);
+        }
+        self.ejected.store(ejected, Relaxed);
     }
 
     fn rows(&self) -> impl Iterator<Item = (&'static str, &Row)> {
@@ -100,6 +116,16 @@ impl Source for RequestMetrics {
                 out.sample(FAILURES, &[labels, &[("error", *error)]].concat(), count);
             }
         });
+        out.family(EJECTED, Kind::Gauge, "Whether round robin passes over a partition.");
+        for (id, requests) in &partitions {
+            let ejected = u8::from(requests.ejected.load(Relaxed));
+            out.sample(EJECTED, &[("partition", &id.to_string())], ejected);
+        }
+        out.family(EJECTIONS, Kind::Counter, "How often a partition's leader ceased to answer.");
+        for (id, requests) in &partitions {
+            let ejections = requests.ejections.load(Relaxed);
+            out.sample(EJECTIONS, &[("partition", &id.to_string())], ejections);
+        }
     }
 }
 
@@ -134,10 +160,13 @@ mod tests {
         let code = ErrorCode::ResourceExhausted;
         let exhausted = GatewayError::Broker { code, message: String::new() };
         partition.ended(CommandKind::FailJob, took, Some(&exhausted));
+        [true, true, false, true].into_iter().for_each(|ejected| partition.set_ejected(ejected));
         let mut out = Exposition::default();
         metrics.expose(&mut out);
         let text = out.finish();
         for line in [
+            "beegate_partition_ejected{partition=\"2\"} 1",
+            "beegate_partition_ejections_total{partition=\"2\"} 2",
             "zeebe_gateway_total_requests_total{partition=\"2\",requestType=\"JOB\"} 2",
             "zeebe_gateway_failed_requests_total\
              {partition=\"2\",requestType=\"JOB\",error=\"TIMEOUT\"} 1",

@@ -5,6 +5,7 @@
 
 pub mod correlation;
 pub mod creation;
+pub mod health;
 pub mod job_streams;
 pub mod long_poll;
 pub mod management;
@@ -15,6 +16,7 @@ pub mod versions;
 
 pub use correlation::correlation_partition;
 pub use creation::Candidates;
+pub use health::{Ailment, Gate, Health};
 pub use partition::{Router, partition_by_number};
 pub use retry::{Next, RETRY_DELAY, RetryQueue, Turn, after_failure};
 pub use round_robin::RoundRobin;

@@ -24,7 +24,8 @@ pub struct Router {
 }
 
 impl Router {
-    /// The partition to send a command to that was not sent yet.
+    /// The partition to send a command to that was not sent yet. Where several could take it, those
+    /// are preferred that `admits` agrees to ([`RoundRobin::pick`]).
     ///
     /// # Errors
     /// Without a partition to send to: [`GatewayError::PartitionNotFound`],
@@ -35,6 +36,7 @@ impl Router {
         &mut self,
         command: &Command,
         view: &ClusterView,
+        admits: impl Fn(PartitionId) -> bool,
     ) -> Result<Choice, GatewayError> {
         let only = |partition| Choice { partition, candidates: None };
         match &command.route {
@@ -42,9 +44,9 @@ impl Router {
             Route::Key(key) => specific(view, key.partition_number()).map(only),
             Route::CorrelationKey(key) => by_correlation(view, key).map(only),
             Route::RoundRobin => {
-                strategy(view, self.shared.pick(view).unwrap_or(FALLBACK)).map(only)
+                strategy(view, self.shared.pick(view, admits).unwrap_or(FALLBACK)).map(only)
             }
-            Route::Creation => self.creation(view),
+            Route::Creation => self.creation(view, admits),
         }
     }
 
@@ -54,15 +56,17 @@ impl Router {
         (self.shared.picks(), self.creation.picks())
     }
 
-    fn creation(&mut self, view: &ClusterView) -> Result<Choice, GatewayError> {
+    fn creation(
+        &mut self,
+        view: &ClusterView,
+        admits: impl Fn(PartitionId) -> bool,
+    ) -> Result<Choice, GatewayError> {
         if view.partitions_count <= 0 {
             return Err(GatewayError::NoTopology);
         }
         let exhausted = || GatewayError::AllPartitionsFailed { attempts: Vec::new() };
-        let start = self.creation.pick(view).ok_or_else(exhausted)?;
-        let mut candidates = Candidates::new(start, view);
-        let partition = candidates.next(view).ok_or_else(exhausted)?;
-        Ok(Choice { partition, candidates: Some(candidates) })
+        let partition = self.creation.pick(view, admits).ok_or_else(exhausted)?;
+        Ok(Choice { partition, candidates: Some(Candidates::after(partition, view)) })
     }
 }
 
@@ -152,7 +156,7 @@ mod tests {
     }
 
     fn choose(view: &ClusterView, route: Route) -> Result<u16, GatewayError> {
-        Router::default().choose(&command(route), view).map(|choice| choice.partition.0)
+        Router::default().choose(&command(route), view, |_| true).map(|choice| choice.partition.0)
     }
 
     #[test]
@@ -213,11 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn only_commands_that_any_partition_takes_avoid_one_that_does_not_answer() {
+        let view = test_view(&[(1, Some(0)), (2, Some(0))]);
+        let mut router = Router::default();
+        let mut pick = |route| {
+            router.choose(&command(route), &view, |p| p.0 != 1).map(|choice| choice.partition.0)
+        };
+        assert_eq!([pick(Route::Creation), pick(Route::Creation)], [Ok(2), Ok(2)]);
+        assert_eq!(pick(Route::RoundRobin), Ok(2));
+        assert_eq!(pick(Route::Key(Key::new(PartitionId(1), 7))), Ok(1));
+        assert_eq!(pick(Route::CorrelationKey(Bytes::new())), Ok(1));
+        assert_eq!(pick(Route::Partition(PartitionId(1))), Ok(1));
+    }
+
+    #[test]
     fn creation_and_other_commands_count_apart() {
         let view = test_view(&[(1, Some(0)), (2, Some(0)), (3, Some(0))]);
         let mut router = Router::default();
-        let mut pick =
-            |route| router.choose(&command(route), &view).map(|choice| choice.partition.0);
+        let mut pick = |route| {
+            router.choose(&command(route), &view, |_| true).map(|choice| choice.partition.0)
+        };
         assert_eq!(pick(Route::Creation), Ok(1));
         assert_eq!(pick(Route::Creation), Ok(2));
         assert_eq!(pick(Route::RoundRobin), Ok(1));

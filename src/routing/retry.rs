@@ -186,7 +186,11 @@ mod tests {
             (GatewayError::Connect { detail: text() }, Next::Again, Next::NextPartition),
             (GatewayError::ConnectTimeout { detail: text() }, Next::Again, Next::NextPartition),
             (
-                GatewayError::NoRemoteHandler { subject: text(), address: text() },
+                GatewayError::NoRemoteHandler {
+                    partition: PartitionId(1),
+                    subject: text(),
+                    address: text(),
+                },
                 Next::Again,
                 Next::NextPartition,
             ),
@@ -200,6 +204,12 @@ mod tests {
             (broker(ErrorCode::InternalError), Next::Answer, Next::Answer),
             (GatewayError::Timeout { cause: text() }, Next::Answer, Next::Answer),
             (GatewayError::ConnectionClosed { detail: text() }, Next::Answer, Next::Answer),
+            (GatewayError::LeaderChanged { detail: text() }, Next::Answer, Next::Answer),
+            (
+                GatewayError::ActorRestarted { actor: "x", partition: None },
+                Next::Answer,
+                Next::Answer,
+            ),
             (GatewayError::Internal(text()), Next::Answer, Next::Answer),
         ];
         for (error, with_retry, creation) in table {

@@ -10,15 +10,25 @@ pub struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// The next partition with a leader, or nothing when no partition has one.
-    pub fn pick(&mut self, view: &ClusterView) -> Option<PartitionId> {
+    /// The next partition with a leader that `admits` commands; if none admits any, the next with a
+    /// leader; nothing when no partition has one. `admits` is asked about each at most once, and
+    /// what it agrees to is picked.
+    pub fn pick(
+        &mut self,
+        view: &ClusterView,
+        admits: impl Fn(PartitionId) -> bool,
+    ) -> Option<PartitionId> {
+        let mut reluctant = None;
         for _ in 0..view.partitions_count.max(0) {
             let candidate = self.advance(view)?;
             if view.has_leader(candidate) {
-                return Some(candidate);
+                if admits(candidate) {
+                    return Some(candidate);
+                }
+                reluctant.get_or_insert(candidate);
             }
         }
-        None
+        reluctant
     }
 
     /// Picks made so far.
@@ -49,7 +59,7 @@ mod tests {
     use super::*;
 
     fn picks(ring: &mut RoundRobin, view: &ClusterView, count: usize) -> Vec<Option<u16>> {
-        (0..count).map(|_| ring.pick(view).map(|p| p.0)).collect()
+        (0..count).map(|_| ring.pick(view, |_| true).map(|p| p.0)).collect()
     }
 
     #[test]
@@ -64,8 +74,19 @@ mod tests {
         let view = test_view(&[(1, None), (2, Some(0)), (3, None)]);
         assert_eq!(picks(&mut RoundRobin::default(), &view, 3), [Some(2); 3]);
         let leaderless = test_view(&[(1, None), (2, None)]);
-        assert_eq!(RoundRobin::default().pick(&leaderless), None);
-        assert_eq!(RoundRobin::default().pick(&ClusterView::default()), None);
+        assert_eq!(RoundRobin::default().pick(&leaderless, |_| true), None);
+        assert_eq!(RoundRobin::default().pick(&ClusterView::default(), |_| true), None);
+    }
+
+    #[test]
+    fn skips_partitions_that_admit_nothing_unless_none_does() {
+        let view = test_view(&[(1, Some(0)), (2, Some(0)), (3, Some(0))]);
+        let mut ring = RoundRobin::default();
+        let picked: Vec<_> =
+            (0..4).filter_map(|_| ring.pick(&view, |p| p.0 != 1)).map(|p| p.0).collect();
+        assert_eq!(picked, [2, 3, 2, 3], "evenly over the others");
+        let picked = (0..3).filter_map(|_| ring.pick(&view, |_| false)).map(|p| p.0);
+        assert_eq!(picked.collect::<Vec<_>>(), [1; 3], "the first in turn");
     }
 
     #[test]
@@ -75,6 +96,6 @@ mod tests {
         let picked = picks(&mut RoundRobin::default(), &view, 3);
         assert_eq!(picked, [Some(2), Some(4), Some(2)]);
         view.active_partitions = Some(Vec::new());
-        assert_eq!(RoundRobin::default().pick(&view), None);
+        assert_eq!(RoundRobin::default().pick(&view, |_| true), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Figures of a leader connection that are read without asking it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::actors::cell::Observe;
 use crate::model::Millis;
+use crate::routing::Gate;
 
 /// Least time between two hints to the topology.
 const HINT_INTERVAL: Millis = Millis(100);
@@ -15,6 +17,8 @@ const HINT_INTERVAL: Millis = Millis(100);
 pub(super) struct Gauges {
     /// State of the connection, published on every change.
     pub connection: ArcSwap<Value>,
+    /// Whether the leader answers.
+    pub gate: Arc<Gate>,
     pub in_flight: AtomicU64,
     pub pending: AtomicU64,
     pub orphans: AtomicU64,
@@ -52,7 +56,13 @@ impl Gauges {
 impl Observe for Gauges {
     fn observe(&self) -> Value {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let ejected = self.gate.ejected();
+        let (ejections, probes) = self.gate.counts();
         json!({
+            "health": ejected.map_or("healthy", |(ailment, _)| ailment.name()),
+            "ejected_since": ejected.map(|(_, since)| since),
+            "ejections": ejections,
+            "probes": probes,
             "connection": Value::clone(&self.connection.load()),
             "in_flight": read(&self.in_flight),
             "waiting_for_connection": read(&self.pending),

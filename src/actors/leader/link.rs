@@ -7,7 +7,7 @@
 //! Invariant: a request counts as sent from the moment it enters the burst, so what is reported as
 //! unsent was certainly not executed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,11 +19,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::LinkLost;
+use super::parts::{Attempt, Evidence, Parts, Target, is_suspected};
 use super::reply::interpret;
-use super::{LinkLost, Parts};
+use super::vitals::Vitals;
 use crate::actors::request_table::{Completion, RequestTable};
 use crate::actors::supervise::guarded;
-use crate::actors::ticket::Ticket;
+use crate::actors::ticket::{Answer, Ticket};
 use crate::clock::iso_duration;
 use crate::error::GatewayError;
 use crate::model::{CommandKind, Millis, Route};
@@ -31,7 +33,7 @@ use crate::net::keep_alive::{Due, HEARTBEAT_TIMEOUT};
 use crate::net::{
     Connection, ConnectionError, FramedReader, FramedWriter, HEARTBEAT_SUBJECT, KeepAlive,
 };
-use crate::wire::Address;
+use crate::routing::health::{End, PING_AFTER};
 use crate::wire::frame::{Frame, Status};
 use crate::wire::heartbeat::Role;
 use crate::wire::sbe::{ExecuteCommandRequest, Message};
@@ -53,19 +55,32 @@ type Note = CommandKind;
 /// Shared by the actor and the pumps.
 struct Line {
     parts: Parts,
-    address: Address,
+    target: Target,
     subject: String,
     table: RefCell<RequestTable<Request, Note>>,
     /// Ids of requests that are not encoded yet.
     unsent: RefCell<VecDeque<i64>>,
     wake: Notify,
     keep_alive: RefCell<KeepAlive>,
-    heard: std::cell::Cell<bool>,
+    heard: Cell<bool>,
+    /// Whether the topology was told that the broker answers as leader.
+    confirmed: Cell<bool>,
+    vitals: Vitals,
+}
+
+/// Why a connection is not used any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending<'a> {
+    /// It closed, for this reason.
+    Closed(&'a str),
+    /// Its broker does not lead any more, because of this.
+    Deposed(&'a str),
 }
 
 /// The actor's handle. Dropping it ends the pumps and drops what waits, which answers it.
 pub(super) struct Link {
     pub generation: u64,
+    opened: Millis,
     line: Rc<Line>,
     pumps: [JoinHandle<()>; 2],
 }
@@ -75,30 +90,40 @@ impl Link {
     pub fn open(
         parts: &Parts,
         generation: u64,
-        address: Address,
+        target: Target,
         connection: Connection<TcpStream>,
     ) -> Self {
+        let opened = parts.shared.clock().now();
+        let vitals = Vitals::new(parts, opened);
+        vitals.suspect(is_suspected(&parts.shared.view(), target.broker), opened);
         let line = Rc::new(Line {
             subject: format!("command-api-{}", parts.partition),
             parts: parts.clone(),
-            address,
+            target,
             table: RefCell::default(),
             unsent: RefCell::default(),
             wake: Notify::new(),
             keep_alive: RefCell::new(KeepAlive::new(Role::Initiator, Instant::now())),
-            heard: std::cell::Cell::new(false),
+            heard: Cell::new(false),
+            confirmed: Cell::new(false),
+            vitals,
         });
         let Connection { reader, writer } = connection;
         let pumps = [
             spawn_pump(&line, generation, read(Rc::clone(&line), reader)),
             spawn_pump(&line, generation, write(Rc::clone(&line), writer)),
         ];
-        Self { generation, line, pumps }
+        Self { generation, opened, line, pumps }
     }
 
     /// Whom it is connected to.
-    pub fn address(&self) -> &Address {
-        &self.line.address
+    pub fn target(&self) -> &Target {
+        &self.line.target
+    }
+
+    /// Since when.
+    pub fn opened(&self) -> Millis {
+        self.opened
     }
 
     /// Whether anything was ever received.
@@ -122,9 +147,37 @@ impl Link {
         line.wake.notify_one();
     }
 
-    /// When [`Link::expire`] next has something to do.
+    /// When [`Link::expire`] or [`Link::check`] next has something to do.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.line.table.borrow().next_deadline()
+        let line = &self.line;
+        // What the writer cannot get rid of is watched from when it does.
+        let unsent = !line.unsent.borrow().is_empty() && !line.vitals.is_retired();
+        let look = unsent.then(|| line.now() + PING_AFTER);
+        let deadline = line.table.borrow().next_deadline();
+        deadline.into_iter().chain(line.vitals.next_check()).chain(look).min()
+    }
+
+    /// Judges whether the broker answers, and asks it for a sign of life if need be.
+    pub fn check(&self, now: Millis) {
+        if self.line.vitals.check(now) {
+            self.line.wake.notify_one();
+        }
+    }
+
+    /// Takes note of what gossip thinks of the broker.
+    pub fn suspect(&self, suspected: bool, now: Millis) {
+        if self.line.vitals.suspect(suspected, now) {
+            self.line.wake.notify_one();
+        }
+    }
+
+    /// Sends nothing more; gives back what was not sent.
+    pub fn retire(&self) -> Vec<Ticket> {
+        let line = &self.line;
+        line.vitals.retire();
+        let unsent = std::mem::take(&mut *line.unsent.borrow_mut());
+        let mut table = line.table.borrow_mut();
+        unsent.into_iter().filter_map(|id| table.cancel(id)).map(|r| r.ticket).collect()
     }
 
     /// Answers requests whose time is over.
@@ -132,7 +185,10 @@ impl Link {
         let line = &self.line;
         loop {
             let expired = line.table.borrow_mut().expire(now, note);
-            let Some(Request { ticket, began, .. }) = expired else { return };
+            let Some(Request { ticket, began, sent }) = expired else { return };
+            if sent {
+                line.vitals.ended(ticket.command().kind, now, End::TimedOut);
+            }
             line.parts.gauges.timeouts.fetch_add(1, Relaxed);
             // Each attempt gets what is left of the time; the first one, all of it.
             let given = if ticket.attempt() == 1 || ticket.command().route == Route::Creation {
@@ -140,10 +196,10 @@ impl Link {
             } else {
                 Duration::from_millis((ticket.deadline() - began).0.max(0).unsigned_abs())
             };
+            let Target { partition, address, .. } = &line.target;
             let cause = format!(
-                "Request {} to {} timed out in {}",
+                "Request {} to {address} timed out in {} (partition {partition})",
                 line.subject,
-                line.address,
                 iso_duration(given)
             );
             line.settle(ticket, began, Err(GatewayError::Timeout { cause }));
@@ -155,7 +211,10 @@ impl Link {
         let abandoned = |request: &Request| request.ticket.is_abandoned();
         let mut table = self.line.table.borrow_mut();
         for id in table.ids_where(abandoned) {
-            drop(table.orphan(id, now, note));
+            let given_up = table.orphan(id, now, note);
+            if let Some(Request { ticket, sent: true, .. }) = given_up {
+                self.line.vitals.ended(ticket.command().kind, now, End::GivenUp);
+            }
         }
         let gauges = &self.line.parts.gauges;
         gauges.in_flight.store(table.len() as u64, Relaxed);
@@ -164,23 +223,28 @@ impl Link {
 
     /// Ends the connection and fails what waits: certainly unsent commands may be sent elsewhere,
     /// the others may have been executed.
-    pub fn close(self, cause: &str) {
-        let (partition, address) = (self.line.parts.partition, &self.line.address);
+    pub fn close(self, ending: Ending<'_>) {
+        let Target { partition, address, broker, .. } = &self.line.target;
         for Request { ticket, began, sent } in self.line.table.borrow_mut().drain() {
-            let error = if sent {
-                GatewayError::ConnectionClosed {
-                    detail: format!(
-                        "Connection to the leader of partition {partition} at {address} ({cause}) \
-                         was closed"
-                    ),
-                }
-            } else {
-                GatewayError::Connect {
+            let error = match ending {
+                Ending::Closed(cause) | Ending::Deposed(cause) if !sent => GatewayError::Connect {
                     detail: format!(
                         "Failed to send to the leader of partition {partition} at {address}: \
                          {cause}"
                     ),
-                }
+                },
+                Ending::Closed(cause) => GatewayError::ConnectionClosed {
+                    detail: format!(
+                        "Connection to the leader of partition {partition} at {address} ({cause}) \
+                         was closed"
+                    ),
+                },
+                Ending::Deposed(cause) => GatewayError::LeaderChanged {
+                    detail: format!(
+                        "Broker {broker} at {address} does not lead partition {partition} any more \
+                         ({cause}); the command may or may not have been executed"
+                    ),
+                },
             };
             self.line.settle(ticket, began, Err(error));
         }
@@ -227,6 +291,9 @@ where
     loop {
         let result = reader.read(&mut frames).await;
         line.keep_alive.borrow_mut().read(Instant::now());
+        if result.is_ok() {
+            line.vitals.received(line.now());
+        }
         for frame in frames.drain(..) {
             line.receive(frame);
         }
@@ -252,7 +319,10 @@ where
             }
             continue;
         }
-        let due = line.keep_alive.borrow().due(Instant::now());
+        let due = match line.vitals.take_ping() {
+            true => Due::Send,
+            false => line.keep_alive.borrow().due(Instant::now()),
+        };
         match due {
             Due::Close => return ConnectionError::Silent(HEARTBEAT_TIMEOUT),
             Due::Send => {
@@ -283,6 +353,7 @@ impl Line {
     where
         W: AsyncWrite + Unpin,
     {
+        let now = self.now();
         while writer.buffered() < BURST_BYTES {
             let Some(id) = self.unsent.borrow_mut().pop_front() else { return };
             let mut table = self.table.borrow_mut();
@@ -296,6 +367,7 @@ impl Line {
             match writer.request(id, &self.subject, scratch) {
                 Ok(()) => {
                     request.sent = true;
+                    self.vitals.sent(request.ticket.command().kind, now);
                     self.parts.gauges.sent.fetch_add(1, Relaxed);
                 }
                 Err(error) => {
@@ -313,7 +385,7 @@ impl Line {
     fn encode(&self, ticket: &Ticket, out: &mut BytesMut) {
         let command = ticket.command();
         let request = ExecuteCommandRequest {
-            partition: self.parts.partition.0,
+            partition: self.target.partition.0,
             key: command.key.0,
             value_type: command.kind.value_type().to_wire(),
             intent: command.kind.intent(),
@@ -345,13 +417,16 @@ impl Line {
             Completion::Waiting(Request { ticket, began, .. }) => {
                 gauges.received.fetch_add(1, Relaxed);
                 let kind = ticket.command().kind;
-                let answer = interpret(kind, &self.subject, &self.address, status, payload);
+                self.vitals.ended(kind, self.now(), End::Answered);
+                let answer = interpret(kind, &self.subject, &self.target, status, payload);
+                self.confirm(&answer);
                 self.settle(ticket, began, answer);
             }
             Completion::Orphan(kind) => {
                 gauges.late.fetch_add(1, Relaxed);
+                self.vitals.answered_late(self.now());
                 if kind == CommandKind::ActivateJobs {
-                    let answer = interpret(kind, &self.subject, &self.address, status, payload);
+                    let answer = interpret(kind, &self.subject, &self.target, status, payload);
                     if let Ok(reply) = answer {
                         self.parts.shared.late_jobs(self.parts.partition, reply);
                     }
@@ -363,7 +438,15 @@ impl Line {
         }
     }
 
-    fn settle(&self, ticket: Ticket, began: Millis, answer: super::Answer) {
-        self.parts.settle(ticket, Some(began), answer);
+    /// Tells the topology once that the broker acts as the leader.
+    fn confirm(&self, answer: &Answer) {
+        let leads = matches!(answer, Ok(_) | Err(GatewayError::Rejected { .. }));
+        if leads && !self.vitals.is_retired() && !self.confirmed.replace(true) {
+            self.parts.hint(&self.target, Evidence::Answered);
+        }
+    }
+
+    fn settle(&self, ticket: Ticket, began: Millis, answer: Answer) {
+        self.parts.settle(ticket, Some(Attempt { target: &self.target, began }), answer);
     }
 }

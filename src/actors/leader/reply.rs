@@ -2,48 +2,64 @@
 
 use bytes::Bytes;
 
+use super::Target;
 use crate::actors::ticket::Answer;
 use crate::error::GatewayError;
-use crate::model::{CommandKind, PartitionId, RecordType, Reply};
-use crate::wire::Address;
+use crate::model::{CommandKind, ErrorCode, PartitionId, RecordType, Reply};
 use crate::wire::frame::Status;
-use crate::wire::sbe::{CommandReply, ExecuteCommandResponse};
+use crate::wire::sbe::{CommandReply, ErrorResponse, ExecuteCommandResponse};
 
-/// Turns a reply frame into the answer to a command of this kind that was sent to `subject` at
-/// `address`.
+/// Turns a reply frame into the answer to a command of this kind that was sent to `subject` at the
+/// target. Failures name the partition; the JVM gateway's texts come first.
 pub(super) fn interpret(
     kind: CommandKind,
     subject: &str,
-    address: &Address,
+    target: &Target,
     status: Status,
     payload: &Bytes,
 ) -> Answer {
+    let Target { partition, address, .. } = target;
     match status {
-        Status::Ok => decode(kind, payload),
+        Status::Ok => decode(kind, *partition, payload),
         Status::NoHandler => Err(GatewayError::NoRemoteHandler {
+            partition: *partition,
             subject: subject.to_owned(),
             address: address.to_string(),
         }),
         Status::HandlerException => {
             let text = String::from_utf8_lossy(payload);
             let text = if text.is_empty() { "no reason given".into() } else { text };
-            Err(GatewayError::Internal(format!("remote handler failed to handle message: {text}")))
+            Err(GatewayError::Internal(format!(
+                "remote handler failed to handle message: {text} (partition {partition})"
+            )))
         }
         Status::ProtocolException => Err(GatewayError::Internal(format!(
-            "{address} reports a protocol violation in a request to {subject}"
+            "{address} reports a protocol violation in a request to {subject} (partition \
+             {partition})"
         ))),
     }
 }
 
-fn decode(kind: CommandKind, payload: &Bytes) -> Answer {
-    let reply = CommandReply::decode(payload)
-        .map_err(|error| GatewayError::Internal(format!("unreadable reply: {error}")))?;
-    match reply {
+fn decode(kind: CommandKind, partition: PartitionId, payload: &Bytes) -> Answer {
+    let unreadable = |cause| {
+        GatewayError::Internal(format!("unreadable reply of partition {partition}: {cause}"))
+    };
+    match CommandReply::decode(payload).map_err(unreadable)? {
         CommandReply::Response(response) => accept(kind, response),
-        CommandReply::Error(error) => {
-            Err(GatewayError::Broker { code: error.code, message: error.message })
+        CommandReply::Error(ErrorResponse { code, message }) => {
+            let message = name_partition(code, message, partition);
+            Err(GatewayError::Broker { code, message })
         }
     }
+}
+
+/// Most texts of brokers name the partition. An error about the request itself need not.
+fn name_partition(code: ErrorCode, message: String, partition: PartitionId) -> String {
+    let of_request = matches!(code, ErrorCode::MalformedRequest | ErrorCode::ProcessNotFound);
+    if of_request || message.to_ascii_lowercase().contains("partition") {
+        return message;
+    }
+    format!("{message} (partition {partition})")
 }
 
 fn accept(kind: CommandKind, response: ExecuteCommandResponse) -> Answer {
@@ -56,8 +72,9 @@ fn accept(kind: CommandKind, response: ExecuteCommandResponse) -> Answer {
     }
     if response.value_type != kind.reply_value_type() {
         return Err(GatewayError::Internal(format!(
-            "expected a reply with value type {}, but it has {}",
+            "expected a reply with value type {}, but that of partition {} has {}",
             kind.reply_value_type(),
+            response.partition,
             response.value_type
         )));
     }
@@ -75,8 +92,9 @@ mod tests {
     use bytes::BytesMut;
 
     use super::*;
-    use crate::model::{ErrorCode, Key, RejectionType, ValueType, intent};
-    use crate::wire::sbe::{ErrorResponse, Message};
+    use crate::model::{BrokerId, Key, RejectionType, ValueType, intent};
+    use crate::wire::Address;
+    use crate::wire::sbe::Message;
 
     fn response() -> ExecuteCommandResponse {
         ExecuteCommandResponse {
@@ -91,11 +109,20 @@ mod tests {
         }
     }
 
+    fn target(partition: u16, host: &str) -> Target {
+        Target {
+            partition: PartitionId(partition),
+            broker: BrokerId(0),
+            address: Address::new(host, 26501),
+            term: 1,
+        }
+    }
+
     fn read(kind: CommandKind, message: &impl Message) -> Answer {
         let mut payload = BytesMut::new();
         message.encode(&mut payload);
-        let address = Address::new("127.0.0.1", 26501);
-        interpret(kind, "command-api-2", &address, Status::Ok, &payload.freeze())
+        let target = target(2, "127.0.0.1");
+        interpret(kind, "command-api-2", &target, Status::Ok, &payload.freeze())
     }
 
     #[test]
@@ -131,25 +158,36 @@ mod tests {
     #[test]
     fn error_replies_keep_code_and_text() {
         let code = ErrorCode::ResourceExhausted;
-        let error = ErrorResponse { code, message: "too much".into() };
-        let expected = GatewayError::Broker { code, message: "too much".into() };
-        assert_eq!(read(CommandKind::CompleteJob, &error), Err(expected));
+        for (code, text, expected) in [
+            (code, "too much", "too much (partition 2)"),
+            (code, "too much for partition '2'", "too much for partition '2'"),
+            (ErrorCode::MalformedRequest, "what?", "what?"),
+        ] {
+            let error = ErrorResponse { code, message: text.into() };
+            let expected = GatewayError::Broker { code, message: expected.into() };
+            assert_eq!(read(CommandKind::CompleteJob, &error), Err(expected));
+        }
     }
 
     #[test]
     fn failures_of_the_transport_have_errors_of_their_own() {
         let read = |status, payload: &'static [u8]| {
-            let address = Address::new("10.0.0.7", 26501);
-            let payload = Bytes::from_static(payload);
-            interpret(CommandKind::CompleteJob, "command-api-1", &address, status, &payload)
-                .unwrap_err()
+            let (target, payload) = (target(1, "10.0.0.7"), Bytes::from_static(payload));
+            let kind = CommandKind::CompleteJob;
+            let error = interpret(kind, "command-api-1", &target, status, &payload).unwrap_err();
+            assert!(error.to_string().contains("partition 1"), "{error}");
+            error
         };
         let stale = read(Status::NoHandler, b"command-api-1");
-        assert_eq!(stale.to_string(), "no remote handler for command-api-1 at 10.0.0.7:26501");
+        let text = stale.to_string();
+        assert!(
+            text.starts_with("no remote handler for command-api-1 at 10.0.0.7:26501"),
+            "{text}"
+        );
         assert!(
             read(Status::HandlerException, b"Invalid TEMPLATE_ID: 401")
                 .to_string()
-                .ends_with("failed to handle message: Invalid TEMPLATE_ID: 401")
+                .contains("failed to handle message: Invalid TEMPLATE_ID: 401")
         );
         assert!(matches!(read(Status::ProtocolException, b""), GatewayError::Internal(_)));
         assert!(matches!(read(Status::Ok, b"garbage"), GatewayError::Internal(_)));

@@ -128,7 +128,8 @@ async fn a_stale_leader_is_asked_again_until_the_new_one_is_known() {
     let session = session(&gateway);
     let rest = Command { transport_retry: false, ..keyed(1, 1) };
     let error = execute(&session, rest).await.unwrap_err();
-    let expected = format!("no remote handler for command-api-1 at {}", stale.address);
+    let expected =
+        format!("no remote handler for command-api-1 at {} (partition 1)", stale.address);
     assert_eq!(error.to_string(), expected);
     let waiting = tokio::spawn({
         let session = session.clone();
@@ -162,7 +163,7 @@ async fn a_deposed_leader_may_answer_for_a_moment_and_then_fails_what_it_owes() 
     quick_one.complete();
     assert!(quick.await.unwrap().is_ok());
     let error = tokio::time::timeout(PATIENCE, never).await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, GatewayError::ConnectionClosed { .. }), "{error}");
+    assert!(matches!(error, GatewayError::LeaderChanged { .. }), "{error}");
     shutdown.stop(PATIENCE).await;
 }
 

@@ -199,7 +199,7 @@ async fn streams_of_an_actor_that_panics_end_once_and_can_be_opened_again() {
     assert!(PushStreamResponse::decode(&reply).is_ok(), "answered, though the actor is new");
     for deliveries in [&mut reads, &mut waits] {
         let ended = deliveries.next().await.unwrap();
-        let restarted = GatewayError::ActorRestarted { actor: "job-streams" };
+        let restarted = GatewayError::ActorRestarted { actor: "job-streams", partition: None };
         assert_eq!(ended.unwrap_err(), restarted);
         assert!(deliveries.next().await.is_none(), "one end");
     }

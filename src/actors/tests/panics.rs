@@ -50,7 +50,7 @@ async fn under_load(disturb: impl AsyncFn(&Gateway, &SessionHandle)) -> BTreeMap
                     assert_eq!(reply.key, key, "an answer to another command");
                     "ok".to_owned()
                 }
-                Err(GatewayError::ActorRestarted { actor }) => format!("{actor} restarted"),
+                Err(GatewayError::ActorRestarted { actor, .. }) => format!("{actor} restarted"),
                 Err(other) => panic!("{other}"),
             };
             *outcomes.entry(outcome).or_insert(0) += 1;
@@ -113,7 +113,7 @@ async fn a_session_that_panics_ends_alone() {
         })
         .collect();
     failing.mailbox().send(Panic);
-    let restarted = GatewayError::ActorRestarted { actor: "session" };
+    let restarted = GatewayError::ActorRestarted { actor: "session", partition: None };
     for call in calls {
         let answer = call.await.unwrap();
         assert!(answer.is_ok() || answer == Err(restarted.clone()), "{answer:?}");
@@ -205,7 +205,7 @@ async fn poll_until(stop: Arc<AtomicBool>, session: SessionHandle) -> Polled {
         tokio::time::timeout(PATIENCE, whole).await.expect("every poll ends");
         match error {
             None => assert!(polled.jobs.len() > before, "an end without jobs and reason"),
-            Some(GatewayError::ActorRestarted { actor: "job-activation" }) => {
+            Some(GatewayError::ActorRestarted { actor: "job-activation", .. }) => {
                 assert_eq!(polled.jobs.len(), before, "clients lose jobs before an error");
                 polled.restarted += 1;
             }
@@ -269,6 +269,6 @@ async fn an_essential_actor_that_fails_too_often_ends_the_process() {
     let dispatcher = actor(&gateway, "dispatcher").unwrap();
     assert_eq!((dispatcher.state, dispatcher.restarts.panic), (ActorState::Failed, 5));
     let error = execute(&session(&gateway), keyed(1, 1)).await.unwrap_err();
-    assert_eq!(error, GatewayError::ActorRestarted { actor: "dispatcher" });
+    assert_eq!(error, GatewayError::ActorRestarted { actor: "dispatcher", partition: None });
     shutdown.stop(PATIENCE).await;
 }

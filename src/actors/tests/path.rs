@@ -60,7 +60,8 @@ async fn a_broker_that_does_not_answer_times_out_with_the_recorded_text() {
     let started = Instant::now();
     let error = execute(&session(&gateway), command).await.unwrap_err();
     let expected = format!(
-        "Time out between gateway and broker: Request command-api-1 to {} timed out in PT0.3S",
+        "Time out between gateway and broker: Request command-api-1 to {} timed out in PT0.3S \
+         (partition 1)",
         broker.address
     );
     assert!(started.elapsed() >= Duration::from_millis(300));
@@ -80,7 +81,7 @@ async fn a_keyed_command_waits_for_a_leader_and_a_rest_command_does_not() {
     let error = execute(&session, brief).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Time out between gateway and broker: Request timed out after PT0.2S"
+        "Time out between gateway and broker: Request timed out after PT0.2S (partition 1)"
     );
     let waiting = tokio::spawn({
         let session = session.clone();
@@ -105,11 +106,14 @@ async fn creation_moves_on_only_when_nothing_was_executed() {
     let error = execute(&session, creation()).await.unwrap_err();
     let GatewayError::AllPartitionsFailed { attempts } = error else { panic!("{error}") };
     let texts: Vec<String> = attempts.iter().map(ToString::to_string).collect();
-    assert_eq!(texts, ["moved", "full"]);
+    assert_eq!(texts, ["moved (partition 2)", "full (partition 1)"]);
 
     first.on_command(|arrived| arrived.fail(ErrorCode::InternalError, "broken"));
     let error = execute(&session, creation()).await.unwrap_err();
     let broken = ErrorCode::InternalError;
-    assert_eq!(error, GatewayError::Broker { code: broken, message: "broken".into() });
+    assert_eq!(
+        error,
+        GatewayError::Broker { code: broken, message: "broken (partition 1)".into() }
+    );
     shutdown.stop(PATIENCE).await;
 }

@@ -21,12 +21,12 @@ use rand::seq::IteratorRandom as _;
 pub use join::{Joined, MemberOptions, StartError, join, serve};
 use observe::TopologyState;
 
-use super::leader::LeaderLost;
+use super::leader::{Evidence, LeaderHint, Target};
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{BrokerEvent, Shared};
 use super::{TOPOLOGY, supervise};
 use crate::gossip::{BrokerDirectory, Change, Event};
-use crate::model::{BrokerId, MemberState, Millis};
+use crate::model::{MemberState, Millis};
 use crate::net::membership::Membership;
 use crate::net::{Message, Messenger, Responder};
 use crate::wire::configuration;
@@ -177,18 +177,23 @@ impl Topology {
         }
     }
 
-    fn leader_lost(&mut self, lost: &LeaderLost, context: &mut Context<Self>) {
-        let address = lost.address.to_string();
-        let broker: Option<BrokerId> = {
-            let view = self.parts.shared.view();
-            view.brokers.iter().find(|b| b.command_address == address).map(|b| b.id)
+    fn leader_hint(&mut self, hint: &LeaderHint, context: &mut Context<Self>) {
+        let Target { partition, broker, ref address, term } = hint.target;
+        let now = self.now();
+        let changed = match &hint.evidence {
+            Evidence::Answered => self.directory.leader_confirmed(now, partition, broker, term),
+            Evidence::Lost(cause) => {
+                let doubted = self.directory.leader_lost(now, partition, broker, term);
+                if doubted {
+                    log::info!(
+                        "event=leader_doubted partition={partition} broker={broker} term={term} \
+                         address={address} cause=\"{cause}\""
+                    );
+                }
+                doubted
+            }
         };
-        let (now, partition) = (self.now(), lost.partition);
-        if broker.is_some_and(|broker| self.directory.leader_lost(now, partition, broker)) {
-            log::info!(
-                "event=leader_doubted partition={partition} address={address} cause=\"{}\"",
-                lost.cause
-            );
+        if changed {
             self.publish(context);
         }
     }
@@ -278,11 +283,11 @@ impl Handler<Mail<Gossip>> for Topology {
     }
 }
 
-impl Handler<Mail<LeaderLost>> for Topology {
+impl Handler<Mail<LeaderHint>> for Topology {
     type Result = ();
 
-    fn handle(&mut self, mail: Mail<LeaderLost>, context: &mut Self::Context) {
-        self.leader_lost(&mail.open(), context);
+    fn handle(&mut self, mail: Mail<LeaderHint>, context: &mut Self::Context) {
+        self.leader_hint(&mail.open(), context);
     }
 }
 

@@ -135,23 +135,32 @@ impl BrokerDirectory {
         vec![Change::BrokerRemoved(id)]
     }
 
-    /// A broker said it does not lead the partition, or its connection broke. For a second it counts
-    /// as not leading, unless it says again that it does; a leader that really changed announces
-    /// itself in that time. True when this changed the view.
-    pub fn leader_lost(&mut self, now: Millis, partition: PartitionId, broker: BrokerId) -> bool {
-        let changed = self.partitions.doubt(now, partition, broker);
+    /// A broker said that it does not lead the partition, or it cannot be reached. For a moment it
+    /// counts as not leading, unless it answers or leads in a higher term; a leader that really
+    /// changed announces itself in that time. Moments that end without news grow to 2 s. News about
+    /// another leadership than the known one is stale and changes nothing. True when this changed
+    /// the view.
+    pub fn leader_lost(
+        &mut self,
+        now: Millis,
+        partition: PartitionId,
+        broker: BrokerId,
+        term: i64,
+    ) -> bool {
+        let changed = self.partitions.doubt(now, partition, broker, term);
         self.version += u64::from(changed);
         changed
     }
 
-    /// A broker answered as leader of the partition. True when this changed the view.
+    /// A broker answered a command as leader of the partition. True when this changed the view.
     pub fn leader_confirmed(
         &mut self,
         now: Millis,
         partition: PartitionId,
         broker: BrokerId,
+        term: i64,
     ) -> bool {
-        let changed = self.partitions.confirm(now, partition, broker);
+        let changed = self.partitions.confirm(now, partition, broker, term);
         self.version += u64::from(changed);
         changed
     }

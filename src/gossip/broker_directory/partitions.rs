@@ -3,9 +3,11 @@
 use crate::model::{BrokerId, Millis, PartitionId, PartitionRole, PartitionView};
 use crate::wire::broker_info::BrokerInfo;
 
-/// How long a leader that denied or vanished is not believed to lead. Gossip of a real change of
-/// leaders takes less; a longer doubt would keep a leader that only lost a connection unused.
-const DOUBT: Millis = Millis(1_000);
+/// How long a leader that denied or vanished is not believed to lead, at first. Short, because a
+/// leader that only lost a connection stays unused as long.
+const DOUBT: Millis = Millis(250);
+/// A doubt that ended without news and came back is twice as long, this many times.
+const DOUBT_DOUBLINGS: u32 = 3;
 
 const FROM_GOSSIP: &str = "gossip";
 const FROM_REPLY: &str = "reply";
@@ -17,8 +19,10 @@ const NEVER: &str = "never seen";
 struct Partition {
     id: PartitionId,
     leader: Option<BrokerId>,
-    /// A leader that is not believed to lead for the moment, and since when.
+    /// A leader that is not believed to lead for the moment, and until when.
     doubted: Option<(BrokerId, Millis)>,
+    /// Doubts about this leadership without a confirmation between them.
+    doubts: u32,
     term: i64,
     followers: Vec<BrokerId>,
     inactive: Vec<BrokerId>,
@@ -32,6 +36,7 @@ impl Partition {
             id,
             leader: None,
             doubted: None,
+            doubts: 0,
             term: 0,
             followers: Vec::new(),
             inactive: Vec::new(),
@@ -44,7 +49,7 @@ impl Partition {
         if self.leader == Some(broker) {
             self.leader = None;
         }
-        if self.doubted.is_some_and(|(doubted, _)| doubted == broker) {
+        if self.is_doubted(broker) {
             self.doubted = None;
         }
         self.followers.retain(|id| *id != broker);
@@ -55,7 +60,12 @@ impl Partition {
         match role {
             // A stale claim leaves the broker in the role it had.
             PartitionRole::Leader if term < self.term => {}
+            // It says what it said before: no reason to end a doubt that came later.
+            PartitionRole::Leader if self.is_doubted(broker) && term == self.term => {}
             PartitionRole::Leader => {
+                if self.leader != Some(broker) || term > self.term {
+                    self.doubts = 0;
+                }
                 self.drop_broker(broker);
                 self.leader = Some(broker);
                 self.doubted = None;
@@ -73,6 +83,10 @@ impl Partition {
             }
             PartitionRole::Unknown(_) => self.drop_broker(broker),
         }
+    }
+
+    fn is_doubted(&self, broker: BrokerId) -> bool {
+        self.doubted.is_some_and(|(doubted, _)| doubted == broker)
     }
 
     fn role_of(&self, broker: BrokerId) -> Option<PartitionRole> {
@@ -133,39 +147,59 @@ impl Partitions {
         self.0.iter_mut().for_each(|partition| partition.drop_broker(broker));
     }
 
-    pub(super) fn doubt(&mut self, now: Millis, id: PartitionId, broker: BrokerId) -> bool {
+    /// Only the leadership that the news is about: `broker` in `term`.
+    pub(super) fn doubt(
+        &mut self,
+        now: Millis,
+        id: PartitionId,
+        broker: BrokerId,
+        term: i64,
+    ) -> bool {
         let Some(partition) = self.find(id) else { return false };
-        if partition.leader != Some(broker) {
+        if partition.leader != Some(broker) || partition.term != term {
             return false;
         }
+        let doublings = partition.doubts.min(DOUBT_DOUBLINGS);
+        partition.doubts = partition.doubts.saturating_add(1);
         partition.leader = None;
-        partition.doubted = Some((broker, now));
+        partition.doubted = Some((broker, now + Millis(DOUBT.0 << doublings)));
         partition.source = DOUBTED;
         partition.seen = now;
         true
     }
 
-    pub(super) fn confirm(&mut self, now: Millis, id: PartitionId, broker: BrokerId) -> bool {
-        let Some(partition) = self.find(id) else { return false };
+    pub(super) fn confirm(
+        &mut self,
+        now: Millis,
+        id: PartitionId,
+        broker: BrokerId,
+        term: i64,
+    ) -> bool {
+        let Some(partition) = self.find(id).filter(|partition| partition.term == term) else {
+            return false;
+        };
         if partition.leader == Some(broker) {
+            partition.doubts = 0;
+            partition.source = FROM_REPLY;
             partition.seen = partition.seen.max(now);
             return false;
         }
-        if partition.doubted.is_none_or(|(doubted, _)| doubted != broker) {
+        if !partition.is_doubted(broker) {
             return false;
         }
+        partition.doubts = 0;
         partition.restore(now, FROM_REPLY);
         true
     }
 
     pub(super) fn next_doubt_end(&self) -> Option<Millis> {
-        self.0.iter().filter_map(|p| p.doubted).map(|(_, since)| since + DOUBT).min()
+        self.0.iter().filter_map(|p| p.doubted).map(|(_, end)| end).min()
     }
 
     pub(super) fn end_doubts(&mut self, now: Millis) -> bool {
         let mut changed = false;
         for partition in &mut self.0 {
-            if partition.doubted.is_some_and(|(_, since)| since + DOUBT <= now) {
+            if partition.doubted.is_some_and(|(_, end)| end <= now) {
                 partition.restore(now, AFTER_DOUBT);
                 changed = true;
             }

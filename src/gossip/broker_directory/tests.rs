@@ -146,31 +146,103 @@ fn gateways_and_suspicion_change_nothing_and_garbage_is_an_error() {
 }
 
 #[test]
-fn a_lost_leader_is_doubted_for_a_second_or_until_it_is_confirmed() {
+fn a_lost_leader_is_doubted_for_a_moment_or_until_it_is_confirmed() {
     let (one, zero) = (PartitionId(1), BrokerId(0));
     let mut directory = BrokerDirectory::new();
     directory.apply(NOW, &added(&three_partitions())).unwrap();
-    assert!(!directory.leader_lost(NOW, one, BrokerId(9)), "it does not lead");
-    assert!(directory.leader_lost(NOW, one, zero));
+    assert!(!directory.leader_lost(NOW, one, BrokerId(9), 1), "it does not lead");
+    assert!(directory.leader_lost(NOW, one, zero, 1));
     assert_eq!(leader(&directory, 1), None);
-    assert_eq!(directory.poll_timeout(), Some(Millis(NOW.0 + 1_000)));
-    assert!(!directory.handle_timeout(Millis(NOW.0 + 999)));
-    assert!(directory.handle_timeout(Millis(NOW.0 + 1_000)));
+    assert_eq!(directory.poll_timeout(), Some(Millis(NOW.0 + 250)));
+    assert!(!directory.handle_timeout(Millis(NOW.0 + 249)));
+    assert!(directory.handle_timeout(Millis(NOW.0 + 250)));
     assert_eq!((leader(&directory, 1), directory.poll_timeout()), (Some(0), None));
 
-    directory.leader_lost(NOW, one, zero);
-    assert!(directory.leader_confirmed(NOW, one, zero));
+    directory.leader_lost(NOW, one, zero, 1);
+    assert!(!directory.leader_confirmed(NOW, one, BrokerId(1), 1), "not the doubted one");
+    assert!(!directory.leader_confirmed(NOW, one, zero, 0), "not in that term");
+    assert!(directory.leader_confirmed(NOW, one, zero, 1));
     assert_eq!(leader(&directory, 1), Some(0));
 
-    directory.leader_lost(NOW, one, zero);
+    directory.leader_lost(NOW, one, zero, 1);
     directory.apply(NOW, &changed(&three_partitions())).unwrap();
-    assert_eq!(leader(&directory, 1), Some(0), "it said again that it leads");
+    assert_eq!(leader(&directory, 1), None, "it says what it said before");
+    let mut again = three_partitions();
+    again.leader_terms[0].1 = 2;
+    directory.apply(NOW, &changed(&again)).unwrap();
+    assert_eq!((leader(&directory, 1), directory.poll_timeout()), (Some(0), None));
 
-    directory.leader_lost(NOW, one, zero);
+    directory.leader_lost(NOW, one, zero, 2);
     let mut rival = BrokerInfo { node_id: BrokerId(1), ..three_partitions() };
-    rival.leader_terms[0].1 = 2;
+    rival.leader_terms[0].1 = 3;
     directory.apply(NOW, &added(&rival)).unwrap();
     assert_eq!((leader(&directory, 1), directory.poll_timeout()), (Some(1), None));
+}
+
+#[test]
+fn doubts_that_end_without_news_grow_to_two_seconds_and_begin_anew_after_an_answer() {
+    let (one, zero) = (PartitionId(1), BrokerId(0));
+    let mut directory = BrokerDirectory::new();
+    directory.apply(NOW, &added(&three_partitions())).unwrap();
+    let mut now = NOW;
+    let mut doubt = |directory: &mut BrokerDirectory| {
+        assert!(directory.leader_lost(now, one, zero, 1));
+        let end = directory.poll_timeout().unwrap();
+        let long = end - now;
+        now = end;
+        assert!(directory.handle_timeout(now));
+        long.0
+    };
+    let grown: Vec<i64> = (0..6).map(|_| doubt(&mut directory)).collect();
+    assert_eq!(grown, [250, 500, 1_000, 2_000, 2_000, 2_000]);
+    assert!(!directory.leader_confirmed(NOW, one, zero, 1), "it leads already");
+    assert_eq!(doubt(&mut directory), 250);
+}
+
+#[test]
+fn news_of_an_old_leader_does_not_depose_a_new_one() {
+    let (one, zero) = (PartitionId(1), BrokerId(0));
+    let mut directory = BrokerDirectory::new();
+    directory.apply(NOW, &added(&three_partitions())).unwrap();
+    // The same broker leads again, and what it was sent before is refused only now.
+    let mut again = three_partitions();
+    again.leader_terms[0].1 = 5;
+    directory.apply(NOW, &changed(&again)).unwrap();
+    assert!(!directory.leader_lost(NOW, one, zero, 1));
+    assert!(!directory.leader_lost(NOW, one, zero, 4));
+    // Another one does.
+    let mut rival = BrokerInfo { node_id: BrokerId(1), ..three_partitions() };
+    rival.leader_terms[0].1 = 6;
+    directory.apply(NOW, &added(&rival)).unwrap();
+    assert!(!directory.leader_lost(NOW, one, zero, 5));
+    assert!(!directory.leader_confirmed(NOW, one, zero, 5));
+    assert_eq!((leader(&directory, 1), directory.poll_timeout()), (Some(1), None));
+}
+
+#[test]
+fn inactive_and_unhealthy_replicas_are_shown_and_a_dead_broker_is_not() {
+    let mut directory = BrokerDirectory::new();
+    let mut info = three_partitions();
+    info.roles[1].1 = PartitionRole::Inactive;
+    info.health.retain(|(id, _)| id.0 != 2);
+    info.health.iter_mut().filter(|(id, _)| id.0 == 3).for_each(|row| {
+        row.1 = PartitionHealth::Dead;
+    });
+    directory.apply(NOW, &added(&info)).unwrap();
+    let shown = view(&directory);
+    let replicas: Vec<_> =
+        shown.brokers[0].replicas.iter().map(|r| (r.partition.0, r.role, r.health)).collect();
+    let expected = [
+        (1, PartitionRole::Leader, PartitionHealth::Healthy),
+        (2, PartitionRole::Inactive, PartitionHealth::Unhealthy),
+        (3, PartitionRole::Leader, PartitionHealth::Dead),
+    ];
+    assert_eq!(replicas, expected, "health that is not told counts as unhealthy");
+    assert_eq!(shown.partition(2).unwrap().leader, None);
+    directory.apply(NOW, &Event::MemberRemoved(member(&info))).unwrap();
+    let gone = view(&directory);
+    assert!(gone.brokers.is_empty());
+    assert!(gone.partition(2).unwrap().inactive.is_empty(), "an inactive replica went with it");
 }
 
 #[test]
