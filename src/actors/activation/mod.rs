@@ -101,8 +101,8 @@ impl Drop for Activated {
 
 /// What the frontend did with a delivery.
 enum Progress {
-    /// It keeps this many jobs.
-    Taken { poll: PollId, count: usize },
+    /// It keeps `count` of its `of` jobs.
+    Taken { poll: PollId, count: usize, of: usize },
     /// It dropped them: the client went away.
     Gone { poll: PollId },
 }
@@ -381,7 +381,8 @@ impl JobActivation {
         let owed: Vec<Owed> = jobs.iter().map(Owed::from).collect();
         let (parts, mailbox) = (self.parts.clone(), self.parts.mailbox.clone());
         let settle = Box::new(move |delivered| settle(&parts, poll, &owed, delivered));
-        let taken = Box::new(move |count| mailbox.send(Progress::Taken { poll, count }));
+        let of = jobs.len();
+        let taken = Box::new(move |count| mailbox.send(Progress::Taken { poll, count, of }));
         open.caller.send(JobDelivery::new(jobs, settle).with_on_taken(taken));
         open.caller.may_end_early();
     }
@@ -390,7 +391,9 @@ impl JobActivation {
         let now = self.now();
         let mut out = Vec::new();
         match progress {
-            Progress::Taken { poll, count } => self.polls.taken(poll, count, now, &mut out),
+            Progress::Taken { poll, count, of } => {
+                self.polls.taken(poll, count, of, now, &mut out);
+            }
             Progress::Gone { poll } => {
                 self.open.remove(&poll);
                 self.polls.cancel(poll, now, &mut out);

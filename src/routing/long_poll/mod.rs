@@ -11,9 +11,15 @@
 //! * **Oldest first.** A partition worth asking goes to the oldest waiting poll.
 //! * **Overload is not emptiness.** A partition that failed is asked again after a pause.
 //!
-//! What clients see is command-api §4: every poll passes over all partitions one after the other, a
-//! pass that found jobs ends the poll, the clock starts after the first empty pass.
+//! * **A slow partition harms only itself.** A poll asks a few partitions at the same time and goes
+//!   on without one that does not answer within a second; its jobs are still welcome when they come.
+//!
+//! What clients see is command-api §4: every poll passes over all partitions, a pass that found jobs
+//! ends the poll, the clock starts after the first empty pass. The JVM gateway asks one partition
+//! after the other, so that a slow one delays all (users-and-peers R4).
 
+mod pass;
+mod poll;
 mod queue;
 mod scheduler;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The state machine over all queues.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::poll::{Ask, Poll};
 use super::queue::{Clock, Emptiness, Queue};
-use super::{Answer, AskId, Disposition, NewPoll, Output, PollId, QueueKey, Settings, Wait};
+use super::{Answer, AskId, Disposition, NewPoll, Output, PollId, QueueKey, Settings};
 use crate::model::{Millis, PartitionId};
 
 /// How much longer a poll whose time is up waits for an answer that is under way.
@@ -12,67 +13,28 @@ const GRACE: Millis = Millis(500);
 const DOUBT: Millis = Millis(60_000);
 /// How often a partition is asked again in one pass when it left out jobs for size and sent none.
 const MAX_EMPTY_TRUNCATIONS: u32 = 3;
-/// Queues without polls that are kept for what they know.
-const MAX_IDLE_QUEUES: usize = 4096;
+/// How long a poll waits for one partition before it goes on without it.
+pub(super) const PATIENCE: Millis = Millis(1_000);
 
 /// A queue has as many polls as the configuration allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} polls of this job type are waiting already")]
 pub struct TooManyPolls(pub usize);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Its question is under way.
-    Asking,
-    /// Its client is being given jobs.
-    Delivering { again: Option<PartitionId> },
-    /// It waits for a partition worth asking, or for its time to be up.
-    Parked,
-}
-
-#[derive(Debug)]
-struct Poll {
-    queue: QueueKey,
-    terms: u64,
-    wait: Wait,
-    remaining: i32,
-    delivered: usize,
-    phase: Phase,
-    /// Partitions of this pass not yet asked.
-    todo: VecDeque<PartitionId>,
-    /// Emptiness learnt by older questions does not count for it.
-    since: Millis,
-    deadline: Option<Millis>,
-    /// Its time ran out while it was asking or delivering.
-    expired: bool,
-    /// Whether the partition that failed last in this pass was overloaded.
-    exhausted: bool,
-    empty_truncations: u32,
-}
-
-#[derive(Debug)]
-struct Ask {
-    queue: QueueKey,
-    poll: PollId,
-    terms: u64,
-    partition: PartitionId,
-    max_jobs: i32,
-    epoch: u64,
-    at: Millis,
-}
-
 /// All polls. See the [module](super) for what it promises.
 #[derive(Debug)]
 pub struct LongPolls {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Partitions with a leader, sorted.
-    ring: Vec<PartitionId>,
-    queues: BTreeMap<QueueKey, Queue>,
-    polls: BTreeMap<PollId, Poll>,
-    asks: BTreeMap<AskId, Ask>,
-    timers: BTreeSet<(Millis, PollId)>,
-    wakes: BTreeSet<(Millis, QueueKey)>,
-    idle: usize,
+    pub(super) ring: Vec<PartitionId>,
+    pub(super) queues: BTreeMap<QueueKey, Queue>,
+    pub(super) polls: BTreeMap<PollId, Poll>,
+    pub(super) asks: BTreeMap<AskId, Ask>,
+    pub(super) timers: BTreeSet<(Millis, PollId)>,
+    /// When questions become overdue.
+    pub(super) patience: BTreeSet<(Millis, AskId)>,
+    pub(super) wakes: BTreeSet<(Millis, QueueKey)>,
+    pub(super) idle: usize,
     next_id: u64,
 }
 
@@ -93,6 +55,7 @@ impl LongPolls {
             polls: BTreeMap::new(),
             asks: BTreeMap::new(),
             timers: BTreeSet::new(),
+            patience: BTreeSet::new(),
             wakes: BTreeSet::new(),
             idle: 0,
             next_id: id,
@@ -120,15 +83,16 @@ impl LongPolls {
     /// Polls that wait.
     #[must_use]
     pub fn parked(&self) -> usize {
-        self.polls.values().filter(|poll| poll.phase == Phase::Parked).count()
+        self.polls.values().filter(|poll| poll.is_parked()).count()
     }
 
     /// When [`LongPolls::on_time`] is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
         let timer = self.timers.first().map(|(at, _)| *at);
+        let patience = self.patience.first().map(|(at, _)| *at);
         let wake = self.wakes.first().map(|(at, _)| *at);
-        timer.into_iter().chain(wake).min()
+        timer.into_iter().chain(patience).chain(wake).min()
     }
 
     /// Panics where a waiting poll is left beside a partition worth asking.
@@ -153,11 +117,11 @@ impl LongPolls {
         self.queues.len()
     }
 
-    fn clock(&self, now: Millis) -> Clock {
+    pub(super) fn clock(&self, now: Millis) -> Clock {
         Clock { now, probe: self.settings.probe_interval }
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
@@ -195,8 +159,10 @@ impl LongPolls {
             terms: new.terms,
             wait: new.wait,
             remaining: new.max_jobs,
+            asked_for: 0,
             delivered: 0,
-            phase: Phase::Parked,
+            asks: 0,
+            handing: 0,
             todo: todo.into(),
             since,
             deadline: None,
@@ -227,20 +193,16 @@ impl LongPolls {
         out: &mut Vec<Output>,
     ) -> Disposition {
         let nobody = Disposition { to: None, count: 0 };
-        let Some(ask) = self.asks.remove(&ask) else {
-            return nobody;
-        };
+        let Some(ask) = self.take_ask(ask) else { return nobody };
         self.learn(&ask, answer, now);
-        let alive = self.polls.get(&ask.poll).is_some_and(|poll| poll.phase == Phase::Asking);
+        let alive = self.polls.contains_key(&ask.poll);
         let disposition = match answer {
-            Answer::Jobs { count, truncated } if count > 0 => {
-                self.assign(&ask, alive, count, truncated)
-            }
+            Answer::Jobs { count, truncated } if count > 0 => self.assign(&ask, count, truncated),
             Answer::Rejected if alive => {
                 self.remove(ask.poll, now);
                 nobody
             }
-            _ if alive => {
+            _ if alive && !ask.overdue => {
                 self.go_on(&ask, answer, now, out);
                 nobody
             }
@@ -250,13 +212,34 @@ impl LongPolls {
         disposition
     }
 
+    /// The question is answered: nobody waits for it any more.
+    fn take_ask(&mut self, id: AskId) -> Option<Ask> {
+        let ask = self.asks.remove(&id)?;
+        if !ask.overdue {
+            self.patience.remove(&(ask.at + PATIENCE, id));
+            self.release(&ask);
+        }
+        Some(ask)
+    }
+
+    /// The partition and the poll of the question are free for others.
+    fn release(&mut self, ask: &Ask) {
+        if let Some(queue) = self.queues.get_mut(&ask.queue) {
+            let known = queue.knowledge(ask.partition);
+            known.in_flight = known.in_flight.saturating_sub(1);
+        }
+        if let Some(poll) = self.polls.get_mut(&ask.poll) {
+            poll.asks = poll.asks.saturating_sub(1);
+            poll.asked_for = poll.asked_for.saturating_sub(ask.max_jobs);
+        }
+    }
+
     /// What the answer says about the partition.
     fn learn(&mut self, ask: &Ask, answer: Answer, now: Millis) {
         let repeated = self.polls.get(&ask.poll).map_or(0, |poll| poll.empty_truncations);
         let Some(queue) = self.queues.get_mut(&ask.queue) else { return };
         queue.asks = queue.asks.saturating_sub(1);
         let known = queue.knowledge(ask.partition);
-        known.in_flight = known.in_flight.saturating_sub(1);
         match answer {
             Answer::Jobs { count, truncated } => {
                 let unannounced = count > 0 && known.empty.is_some_and(|e| e.epoch == ask.epoch);
@@ -294,40 +277,54 @@ impl LongPolls {
     }
 
     /// Who takes activated jobs: the poll that asked, else the oldest that waits on equal terms.
-    fn assign(&mut self, ask: &Ask, alive: bool, count: usize, truncated: bool) -> Disposition {
-        if alive && let Some(poll) = self.polls.get_mut(&ask.poll) {
-            poll.phase = Phase::Delivering { again: truncated.then_some(ask.partition) };
-            return Disposition { to: Some(ask.poll), count };
+    fn assign(&mut self, ask: &Ask, count: usize, truncated: bool) -> Disposition {
+        let asker = self.polls.get(&ask.poll).filter(|poll| poll.room() > 0).map(|_| ask.poll);
+        let Some(id) = asker.or_else(|| self.heir(ask)) else {
+            return Disposition { to: None, count: 0 };
+        };
+        if let Some(queue) = self.queues.get_mut(&ask.queue) {
+            queue.parked.remove(&id);
         }
-        let Some(queue) = self.queues.get_mut(&ask.queue) else {
+        let Some(poll) = self.polls.get_mut(&id) else {
             return Disposition { to: None, count: 0 };
         };
-        let heir = queue
-            .parked
-            .iter()
-            .copied()
-            .find(|id| self.polls.get(id).is_some_and(|poll| poll.terms == ask.terms));
-        let Some((id, poll)) = heir.and_then(|id| Some((id, self.polls.get_mut(&id)?))) else {
-            return Disposition { to: None, count: 0 };
-        };
-        queue.parked.remove(&id);
-        poll.phase = Phase::Delivering { again: None };
-        poll.todo.clear();
-        let room = usize::try_from(poll.remaining).unwrap_or(0);
-        Disposition { to: Some(id), count: count.min(room) }
+        if poll.is_parked() {
+            poll.todo.clear();
+        }
+        let count = count.min(poll.room());
+        poll.promise(count);
+        let asked = usize::try_from(ask.max_jobs).unwrap_or(0);
+        if truncated {
+            poll.todo.push_front(ask.partition);
+        } else if count >= asked {
+            // It gave its share and may have more than that.
+            poll.todo.push_back(ask.partition);
+        }
+        Disposition { to: Some(id), count }
     }
 
-    /// `count` of the jobs a poll was given are on their way to its client, so the pass goes on.
-    pub fn taken(&mut self, id: PollId, count: usize, now: Millis, out: &mut Vec<Output>) {
-        let Some(poll) = self.polls.get_mut(&id) else { return };
-        let Phase::Delivering { again } = poll.phase else { return };
+    fn heir(&self, ask: &Ask) -> Option<PollId> {
+        let mut waiting = self.queues.get(&ask.queue)?.parked.iter().copied();
+        waiting.find(|id| self.polls.get(id).is_some_and(|poll| poll.terms == ask.terms))
+    }
+
+    /// `count` of `of` jobs that a poll was given are on their way to its client, the others were
+    /// given back. The pass goes on.
+    pub fn taken(
+        &mut self,
+        id: PollId,
+        count: usize,
+        of: usize,
+        now: Millis,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(poll) = self.polls.get_mut(&id).filter(|poll| poll.handing > 0) else { return };
+        poll.handing -= 1;
         poll.delivered += count;
-        poll.remaining = poll.remaining.saturating_sub(i32::try_from(count).unwrap_or(i32::MAX));
-        if poll.remaining <= 0 || poll.expired {
+        let returned = i32::try_from(of.saturating_sub(count)).unwrap_or(i32::MAX);
+        poll.remaining = poll.remaining.saturating_add(returned);
+        if poll.handing == 0 && (poll.remaining <= 0 || poll.expired) {
             return self.finish(Output::Complete { poll: id }, id, now, out);
-        }
-        if let Some(partition) = again {
-            poll.todo.push_front(partition);
         }
         let queue = poll.queue.clone();
         self.step(id, now, out);
@@ -377,6 +374,10 @@ impl LongPolls {
             self.timers.remove(&(at, id));
             self.time_is_up(id, now, out);
         }
+        while let Some((at, id)) = self.patience.first().copied().filter(|(at, _)| *at <= now) {
+            self.patience.remove(&(at, id));
+            self.overdue(id, now, out);
+        }
         while let Some((at, key)) = self.wakes.first().filter(|(at, _)| *at <= now).cloned() {
             self.wakes.remove(&(at, key.clone()));
             if let Some(queue) = self.queues.get_mut(&key) {
@@ -386,174 +387,32 @@ impl LongPolls {
         }
     }
 
+    /// The poll goes on without this answer, so that one slow partition holds up nobody.
+    fn overdue(&mut self, id: AskId, now: Millis, out: &mut Vec<Output>) {
+        let Some(mut ask) = self.asks.remove(&id) else { return };
+        self.release(&ask);
+        if let Some(queue) = self.queues.get_mut(&ask.queue) {
+            queue.knowledge(ask.partition).failed(false, now);
+        }
+        ask.overdue = true;
+        let (poll, queue) = (ask.poll, ask.queue.clone());
+        self.asks.insert(id, ask);
+        self.step(poll, now, out);
+        self.wake(&queue, now, out);
+    }
+
     fn time_is_up(&mut self, id: PollId, now: Millis, out: &mut Vec<Output>) {
         let Some(poll) = self.polls.get_mut(&id) else { return };
-        match poll.phase {
-            Phase::Delivering { .. } => {
-                poll.expired = true;
-                poll.deadline = None;
-            }
-            Phase::Asking if !poll.expired => {
-                poll.expired = true;
-                let at = now + GRACE;
-                poll.deadline = Some(at);
-                self.timers.insert((at, id));
-            }
-            Phase::Asking | Phase::Parked => self.expire(id, now, out),
-        }
-    }
-
-    /// Ends a poll whose time is up. While a partition is overloaded, "no jobs" would be a guess.
-    fn expire(&mut self, id: PollId, now: Millis, out: &mut Vec<Output>) {
-        let Some(poll) = self.polls.get(&id) else { return };
-        let overloaded = self.queues.get(&poll.queue).is_some_and(|queue| {
-            let mut known = self.ring.iter().filter_map(|p| queue.partitions.get(p));
-            known.any(|known| known.is_exhausted())
-        });
-        let asks = poll.remaining > 0 && poll.delivered == 0;
-        let output = if overloaded && asks {
-            Output::Exhausted { poll: id }
-        } else {
-            Output::Complete { poll: id }
-        };
-        self.finish(output, id, now, out);
-    }
-
-    /// Asks the next partition of the pass, or ends the pass.
-    fn step(&mut self, id: PollId, now: Millis, out: &mut Vec<Output>) {
-        let clock = self.clock(now);
-        let Some(poll) = self.polls.get_mut(&id) else { return };
-        let Some(queue) = self.queues.get_mut(&poll.queue) else { return };
-        let patient = poll.wait != Wait::Never;
-        while let Some(partition) = poll.todo.pop_front() {
-            if poll.expired || self.ring.binary_search(&partition).is_err() {
-                continue;
-            }
-            let known = *queue.knowledge(partition);
-            if patient {
-                let joins = known.in_flight > 0 && !known.hot;
-                if joins || queue.is_empty(partition, poll.since, clock) {
-                    continue;
-                }
-                if known.retry_at > now {
-                    poll.exhausted = known.is_exhausted();
-                    continue;
-                }
-            }
-            queue.knowledge(partition).in_flight += 1;
-            queue.asks += 1;
-            poll.phase = Phase::Asking;
-            let ask = Ask {
-                queue: poll.queue.clone(),
-                poll: id,
-                terms: poll.terms,
-                partition,
-                max_jobs: poll.remaining,
-                epoch: queue.epoch,
-                at: now,
-            };
-            let max_jobs = poll.remaining;
-            let ask_id = AskId(self.next());
-            self.asks.insert(ask_id, ask);
-            out.push(Output::Ask { ask: ask_id, poll: id, partition, max_jobs });
-            return;
-        }
-        self.end_pass(id, now, out);
-    }
-
-    fn end_pass(&mut self, id: PollId, now: Millis, out: &mut Vec<Output>) {
-        let Some(poll) = self.polls.get_mut(&id) else { return };
-        if poll.delivered > 0 {
-            return self.finish(Output::Complete { poll: id }, id, now, out);
-        }
-        let wait = match poll.wait {
-            Wait::Never if poll.exhausted => {
-                return self.finish(Output::Exhausted { poll: id }, id, now, out);
-            }
-            Wait::Never => return self.finish(Output::Complete { poll: id }, id, now, out),
-            Wait::For(wait) => wait,
-        };
-        if poll.expired {
-            return self.expire(id, now, out);
-        }
-        poll.phase = Phase::Parked;
-        if poll.deadline.is_none() {
-            let at = now + wait;
+        if poll.handing > 0 {
+            poll.expired = true;
+            poll.deadline = None;
+        } else if poll.asks > 0 && !poll.expired {
+            poll.expired = true;
+            let at = now + GRACE;
             poll.deadline = Some(at);
             self.timers.insert((at, id));
-        }
-        if poll.remaining > 0
-            && let Some(queue) = self.queues.get_mut(&poll.queue)
-        {
-            queue.parked.insert(id);
-        }
-    }
-
-    fn finish(&mut self, output: Output, id: PollId, now: Millis, out: &mut Vec<Output>) {
-        out.push(output);
-        if let Some(queue) = self.remove(id, now) {
-            self.wake(&queue, now, out);
-        }
-    }
-
-    fn remove(&mut self, id: PollId, now: Millis) -> Option<QueueKey> {
-        let poll = self.polls.remove(&id)?;
-        if let Some(at) = poll.deadline {
-            self.timers.remove(&(at, id));
-        }
-        if let Some(queue) = self.queues.get_mut(&poll.queue) {
-            queue.parked.remove(&id);
-            queue.polls = queue.polls.saturating_sub(1);
-            queue.used_at = now;
-            if queue.polls == 0 {
-                self.idle += 1;
-            }
-        }
-        Some(poll.queue)
-    }
-
-    /// Gives each partition worth asking to the oldest waiting poll.
-    fn wake(&mut self, key: &QueueKey, now: Millis, out: &mut Vec<Output>) {
-        let clock = self.clock(now);
-        while let Some(queue) = self.queues.get_mut(key) {
-            let Some(id) = queue.parked.first().copied() else { break };
-            if !self.ring.iter().any(|partition| queue.is_askable(*partition, clock)) {
-                break;
-            }
-            queue.parked.remove(&id);
-            let pass = queue.next_pass(&self.ring);
-            let Some(poll) = self.polls.get_mut(&id) else { continue };
-            poll.todo = pass.into();
-            poll.since = Millis(i64::MIN);
-            poll.exhausted = false;
-            self.step(id, now, out);
-        }
-        self.schedule_wake(key, now);
-    }
-
-    /// Notes when the queue needs the clock next: to ask again, or to be forgotten.
-    fn schedule_wake(&mut self, key: &QueueKey, now: Millis) {
-        let Some(queue) = self.queues.get_mut(key) else { return };
-        if let Some(at) = queue.wake_at.take() {
-            self.wakes.remove(&(at, key.clone()));
-        }
-        let probe = self.settings.probe_interval;
-        let unused = queue.polls == 0 && queue.asks == 0;
-        if unused && (self.idle > MAX_IDLE_QUEUES || now >= queue.used_at + probe) {
-            self.queues.remove(key);
-            self.idle -= 1;
-            return;
-        }
-        let at = if queue.polls == 0 {
-            Some(queue.used_at + probe).filter(|_| unused)
-        } else if queue.parked.is_empty() {
-            None
         } else {
-            queue.next_wake(&self.ring, probe)
-        };
-        if let Some(at) = at {
-            queue.wake_at = Some(at);
-            self.wakes.insert((at, key.clone()));
+            self.expire(id, now, out);
         }
     }
 }

@@ -137,7 +137,7 @@ impl World {
         let (poll, count) = self.deliveries.swap_remove(index);
         let mut out = Vec::new();
         self.received += count;
-        self.polls.taken(poll, count, self.now, &mut out);
+        self.polls.taken(poll, count, count, self.now, &mut out);
         self.apply(out);
     }
 
@@ -158,10 +158,17 @@ impl World {
         }
     }
 
+    fn advance(&mut self, by: Millis) {
+        self.now = self.now + by;
+        let mut out = Vec::new();
+        self.polls.on_time(self.now, &mut out);
+        self.apply(out);
+    }
+
     fn random_step(&mut self, rng: &mut StdRng) {
-        self.now = self.now + Millis(rng.random_range(0..3));
+        self.advance(Millis(rng.random_range(0..3)));
         let any = |rng: &mut StdRng, len: usize| rng.random_range(0..len);
-        match rng.random_range(0..8) {
+        match rng.random_range(0..9) {
             0 => self.arrive(rng.random_range(0..4), Wait::For(NEVER)),
             1 => self.arrive(rng.random_range(1..4), Wait::Never),
             2 => {
@@ -176,6 +183,8 @@ impl World {
                 let at = any(rng, self.waiting.len());
                 self.cancel(self.waiting.iter().copied().nth(at).unwrap());
             }
+            // Long enough for a question to become overdue, now and then.
+            8 => self.advance(Millis(rng.random_range(0..1_500))),
             _ => {}
         }
     }
@@ -240,6 +249,13 @@ fn arrive(polls: &mut LongPolls, max_jobs: i32, wait: Wait, now: i64) -> (PollId
     (id, out)
 }
 
+fn asked_for(output: &Output) -> i32 {
+    match output {
+        Output::Ask { max_jobs, .. } => *max_jobs,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Answers every question with "no jobs" until no more is asked; returns how many there were.
 fn answer_all_empty(polls: &mut LongPolls, mut out: Vec<Output>, now: i64) -> usize {
     let mut asked = 0;
@@ -254,7 +270,8 @@ fn answer_all_empty(polls: &mut LongPolls, mut out: Vec<Output>, now: i64) -> us
 fn a_pass_asks_every_partition_once_and_then_the_clock_starts() {
     let mut polls = scheduler(3);
     let (id, out) = arrive(&mut polls, 5, Wait::For(Millis(700)), 0);
-    assert_eq!(out.len(), 1, "one partition after the other");
+    let shares: Vec<i32> = out.iter().map(asked_for).collect();
+    assert_eq!(shares, [2, 2, 1], "all at the same time, each for its share");
     assert_eq!(answer_all_empty(&mut polls, out, 40), 3);
     assert_eq!(polls.next_deadline(), Some(Millis(740)));
     let end = outputs(|out| polls.on_time(Millis(740), out));
@@ -317,7 +334,7 @@ fn the_oldest_waiting_poll_gets_the_first_job() {
     assert_eq!(to, Disposition { to: Some(oldest), count: 1 });
     // The partition may have more: the next poll asks without another notification.
     assert!(matches!(out[..], [Output::Ask { poll, .. }] if poll == next), "{out:?}");
-    let end = outputs(|out| polls.taken(oldest, 1, Millis(4), out));
+    let end = outputs(|out| polls.taken(oldest, 1, 1, Millis(4), out));
     assert_eq!(end, [Output::Complete { poll: oldest }]);
 }
 
@@ -405,7 +422,7 @@ fn a_poll_whose_time_is_up_waits_a_moment_for_its_answer() {
     let jobs = Answer::Jobs { count: 1, truncated: false };
     let to = polls.answered(ask, jobs, Millis(120), &mut Vec::new());
     assert_eq!(to.to, Some(id));
-    let end = outputs(|out| polls.taken(id, 1, Millis(121), out));
+    let end = outputs(|out| polls.taken(id, 1, 1, Millis(121), out));
     assert_eq!(end, [Output::Complete { poll: id }]);
 }
 
@@ -413,14 +430,98 @@ fn a_poll_whose_time_is_up_waits_a_moment_for_its_answer() {
 fn truncated_answers_are_followed_up_at_the_same_partition() {
     let mut polls = scheduler(2);
     let (id, out) = arrive(&mut polls, 10, Wait::Never, 0);
-    let [Output::Ask { ask, partition, .. }] = out[..] else { panic!("{out:?}") };
+    let [Output::Ask { ask, partition, max_jobs: 5, .. }, Output::Ask { max_jobs: 5, .. }] =
+        out[..]
+    else {
+        panic!("{out:?}")
+    };
     let jobs = Answer::Jobs { count: 4, truncated: true };
     polls.answered(ask, jobs, Millis(1), &mut Vec::new());
-    let out = outputs(|out| polls.taken(id, 4, Millis(2), out));
+    let out = outputs(|out| polls.taken(id, 4, 4, Millis(2), out));
     assert!(
-        matches!(out[..], [Output::Ask { partition: p, max_jobs: 6, .. }] if p == partition),
-        "{out:?}"
+        matches!(out[..], [Output::Ask { partition: p, max_jobs: 1, .. }] if p == partition),
+        "five are asked for elsewhere: {out:?}"
     );
+}
+
+#[test]
+fn a_partition_that_gave_its_share_is_asked_for_what_others_did_not_have() {
+    let mut polls = scheduler(3);
+    let (id, out) = arrive(&mut polls, 9, Wait::Never, 0);
+    let [
+        Output::Ask { ask: first, .. },
+        Output::Ask { ask: second, .. },
+        Output::Ask { ask: third, .. },
+    ] = out[..]
+    else {
+        panic!("{out:?}")
+    };
+    polls.answered(first, NO_JOBS, Millis(1), &mut Vec::new());
+    let jobs = Answer::Jobs { count: 3, truncated: false };
+    polls.answered(second, jobs, Millis(1), &mut Vec::new());
+    assert_eq!(outputs(|out| _ = polls.answered(third, NO_JOBS, Millis(1), out)), []);
+    let out = outputs(|out| polls.taken(id, 3, 3, Millis(2), out));
+    let [Output::Ask { ask, partition: PartitionId(2), max_jobs: 6, .. }] = out[..] else {
+        panic!("{out:?}")
+    };
+    let jobs = Answer::Jobs { count: 2, truncated: false };
+    polls.answered(ask, jobs, Millis(3), &mut Vec::new());
+    let end = outputs(|out| polls.taken(id, 2, 2, Millis(4), out));
+    assert_eq!(end, [Output::Complete { poll: id }], "fewer than asked for: there are no more");
+}
+
+#[test]
+fn nothing_more_is_asked_until_the_client_took_what_it_got() {
+    let mut polls = scheduler(4);
+    let (id, out) = arrive(&mut polls, 30, Wait::Never, 0);
+    assert_eq!(out.len(), 3, "the fan-out");
+    let [Output::Ask { ask, .. }, ..] = out[..] else { panic!("{out:?}") };
+    let jobs = Answer::Jobs { count: 4, truncated: false };
+    assert_eq!(outputs(|out| _ = polls.answered(ask, jobs, Millis(1), out)), []);
+    let out = outputs(|out| polls.taken(id, 1, 4, Millis(2), out));
+    // Three came back from the client: they may be asked for again, here or elsewhere.
+    assert!(matches!(out[..], [Output::Ask { max_jobs: 9, .. }]), "{out:?}");
+}
+
+#[test]
+fn a_slow_partition_holds_up_nobody_and_its_jobs_are_welcome() {
+    let mut polls = scheduler(2);
+    let (id, out) = arrive(&mut polls, 1, Wait::For(NEVER), 0);
+    let [Output::Ask { ask: slow, partition: PartitionId(1), .. }] = out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(polls.next_deadline(), Some(Millis(1_000)));
+    let out = outputs(|out| polls.on_time(Millis(1_000), out));
+    let [Output::Ask { ask, partition: PartitionId(2), max_jobs: 1, .. }] = out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(outputs(|out| _ = polls.answered(ask, NO_JOBS, Millis(1_010), out)), []);
+    assert_eq!(polls.parked(), 1);
+    let jobs = Answer::Jobs { count: 1, truncated: false };
+    let to = polls.answered(slow, jobs, Millis(5_000), &mut Vec::new());
+    assert_eq!(to, Disposition { to: Some(id), count: 1 });
+    let end = outputs(|out| polls.taken(id, 1, 1, Millis(5_001), out));
+    assert_eq!(end, [Output::Complete { poll: id }]);
+}
+
+#[test]
+fn late_jobs_beyond_what_the_poll_takes_go_to_the_next_one() {
+    let mut polls = scheduler(2);
+    let (first, out) = arrive(&mut polls, 1, Wait::For(NEVER), 0);
+    let [Output::Ask { ask: slow, .. }] = out[..] else { panic!("{out:?}") };
+    let out = outputs(|out| polls.on_time(Millis(1_000), out));
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let jobs = Answer::Jobs { count: 1, truncated: false };
+    assert_eq!(polls.answered(ask, jobs, Millis(1_001), &mut Vec::new()).to, Some(first));
+    let mut other = Vec::new();
+    let second = polls.arrive(poll(1, Wait::For(NEVER)), Millis(1_002), &mut other).unwrap();
+    for output in other {
+        if let Output::Ask { ask, .. } = output {
+            polls.answered(ask, NO_JOBS, Millis(1_003), &mut Vec::new());
+        }
+    }
+    let to = polls.answered(slow, jobs, Millis(1_004), &mut Vec::new());
+    assert_eq!(to, Disposition { to: Some(second), count: 1 }, "the first has all it wanted");
 }
 
 #[test]
@@ -454,7 +555,7 @@ fn jobs_found_without_notification_make_new_polls_ask_for_themselves() {
     let [Output::Ask { ask, poll, .. }] = out[..] else { panic!("{out:?}") };
     let jobs = Answer::Jobs { count: 1, truncated: false };
     polls.answered(ask, jobs, Millis(10_001), &mut Vec::new());
-    polls.taken(poll, 1, Millis(10_001), &mut Vec::new());
+    polls.taken(poll, 1, 1, Millis(10_001), &mut Vec::new());
     let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_002);
     assert_eq!(answer_all_empty(&mut polls, out, 10_002), 1);
     let (_, out) = arrive(&mut polls, 1, Wait::For(Millis(20_000)), 10_003);
