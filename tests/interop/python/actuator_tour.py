@@ -68,7 +68,7 @@ def call(method: str, url: str, body=None) -> tuple[int, str]:
 
 
 def topology(url: str) -> dict:
-    status, text = call("GET", f"{url}/v2/topology")
+    status, text = call("GET", f"{url}/v1/topology")
     check(status == 200, f"{url} serves its topology")
     shown = json.loads(text)
     del shown["gatewayVersion"]

@@ -90,6 +90,11 @@ class Gateway:
     def close(self) -> None:
         self.channel.close()
 
+    def version(self) -> str:
+        """What it says of itself in its topology."""
+        answer = self.call({"rpc": "Topology", "request": {}}, {})
+        return answer["response"]["gatewayVersion"]
+
     def send(self, area: str, step: dict, known: dict) -> dict:
         return self.call(step, known) if area == "grpc" else self.request(step, known)
 

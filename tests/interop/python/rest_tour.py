@@ -172,8 +172,21 @@ def operators_view() -> None:
         check(status == 200 and cluster["partitions"][0]["leader"] is not None, "/cluster")
 
 
+def gateway_version() -> str:
+    """8.5 has a topology under /v1 only, and no other resource of this tour."""
+    for path in ("/v2/topology", "/v1/topology"):
+        status, _, topology = call("GET", path)
+        if status == 200:
+            return topology["gatewayVersion"]
+    raise AssertionError("no topology is served")
+
+
 def main() -> int:
     print("# curl on REST", flush=True)
+    version = gateway_version()
+    if version.startswith("8.5."):
+        print(f"skipped: a gateway of {version} serves no REST API for process instances", flush=True)
+        return 0
     try:
         for step in (deploy_and_topology, order_by_curl, result_by_curl, problems, operators_view):
             step()
