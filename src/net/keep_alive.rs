@@ -52,7 +52,7 @@ impl KeepAlive {
     /// A heartbeat with this message id goes to the peer.
     pub fn sent(&mut self, id: i64, now: Instant) {
         self.last_sent = Some(id);
-        self.wrote(now);
+        self.timers.sent(self.millis(now));
     }
 
     /// Takes note of a received frame; true if it is about heartbeats and nobody else's business.
@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(alive.due(start + 5 * second), Due::Send);
         alive.sent(7, start + 5 * second);
         assert_eq!(alive.due(start + 9 * second), Due::At(Some(start + 10 * second)));
-        assert_eq!(alive.due(start + 100 * second), Due::Send, "an old peer may be silent");
+        assert_eq!(alive.due(start + 19 * second), Due::Send);
+        assert_eq!(alive.due(start + 20 * second), Due::Close, "nothing came back");
         let reply = |id| Frame::Reply { id, status: Status::NoHandler, payload: Bytes::new() };
         assert!(!alive.swallow(&reply(6)));
         assert!(alive.swallow(&reply(7)));

@@ -6,8 +6,10 @@
 //! | 8.6.7 to 8.7 | sends its own as *request* frames; swallows ours | sends its own; wants ours |
 //! | 8.8 | answers or refuses ours | asks with a setup message first; we refuse it by status 1 |
 //!
-//! So an initiator always sends, and gives up only on a peer from which it once heard a heartbeat or
-//! an answer to one; an acceptor does both only after the peer's first heartbeat.
+//! So an initiator always sends, and whatever the peer is, something comes back. It gives the peer up
+//! when nothing does, also while it keeps writing other things: a connection whose peer is gone without
+//! a word takes requests for as long as the kernel repeats them, which is a quarter of an hour. An
+//! acceptor does both only after the peer's first heartbeat.
 
 use bytes::BufMut;
 
@@ -38,7 +40,7 @@ pub enum Role {
 pub enum Due {
     /// Nothing before this time; `None` when nothing is ever due by itself.
     At(Option<Millis>),
-    /// Send a heartbeat now, and report it with [`Heartbeat::wrote`].
+    /// Send a heartbeat now, and report it with [`Heartbeat::sent`].
     Send,
     /// The peer is gone; close.
     GiveUp,
@@ -50,6 +52,9 @@ pub struct Heartbeat {
     role: Role,
     last_write: Millis,
     last_read: Millis,
+    last_heartbeat: Millis,
+    /// The first heartbeat sent since the last read.
+    unanswered: Option<Millis>,
     peer_takes_part: bool,
 }
 
@@ -57,7 +62,14 @@ impl Heartbeat {
     /// Timers of a connection that was established now.
     #[must_use]
     pub fn new(role: Role, now: Millis) -> Self {
-        Self { role, last_write: now, last_read: now, peer_takes_part: false }
+        Self {
+            role,
+            last_write: now,
+            last_read: now,
+            last_heartbeat: now,
+            unanswered: None,
+            peer_takes_part: false,
+        }
     }
 
     /// Bytes were written.
@@ -65,9 +77,17 @@ impl Heartbeat {
         self.last_write = self.last_write.max(now);
     }
 
+    /// A heartbeat was written.
+    pub fn sent(&mut self, now: Millis) {
+        self.wrote(now);
+        self.last_heartbeat = self.last_heartbeat.max(now);
+        self.unanswered.get_or_insert(now);
+    }
+
     /// Bytes were read.
     pub fn read(&mut self, now: Millis) {
         self.last_read = self.last_read.max(now);
+        self.unanswered = None;
     }
 
     /// A heartbeat of the peer, or its answer to one of ours, was read.
@@ -81,15 +101,26 @@ impl Heartbeat {
         if self.role == Role::Acceptor && !self.peer_takes_part {
             return Due::At(None);
         }
-        let give_up = self.last_read + TIMEOUT;
-        if self.peer_takes_part && now >= give_up {
+        let silent_since =
+            if self.peer_takes_part { Some(self.last_read) } else { self.unanswered };
+        let give_up = silent_since.map(|since| since + TIMEOUT);
+        if give_up.is_some_and(|at| now >= at) {
             return Due::GiveUp;
         }
-        let send = self.last_write + INTERVAL;
+        let send = self.next_send();
         if now >= send {
             return Due::Send;
         }
-        Due::At(Some(if self.peer_takes_part { send.min(give_up) } else { send }))
+        Due::At(Some(give_up.map_or(send, |at| at.min(send))))
+    }
+
+    /// After writing nothing; and when the peer is silent, whatever was written.
+    fn next_send(&self) -> Millis {
+        let idle = self.last_write + INTERVAL;
+        match self.role {
+            Role::Initiator => idle.min(self.last_read.max(self.last_heartbeat) + INTERVAL),
+            Role::Acceptor => idle,
+        }
     }
 }
 
@@ -194,13 +225,45 @@ mod tests {
     }
 
     #[test]
-    fn initiator_sends_but_never_gives_up_on_a_peer_without_heartbeats() {
+    fn initiator_asks_a_silent_peer_and_gives_it_up_when_nothing_comes_back() {
         let mut heartbeat = Heartbeat::new(Role::Initiator, at(0));
         assert_eq!(heartbeat.due(at(4)), Due::At(Some(at(5))));
         assert_eq!(heartbeat.due(at(5)), Due::Send);
-        heartbeat.wrote(at(5));
+        heartbeat.sent(at(5));
         assert_eq!(heartbeat.due(at(5)), Due::At(Some(at(10))));
-        assert_eq!(heartbeat.due(at(60)), Due::Send);
+        assert_eq!(heartbeat.due(at(10)), Due::Send);
+        heartbeat.sent(at(10));
+        heartbeat.read(at(11));
+        assert_eq!(heartbeat.due(at(15)), Due::Send);
+        heartbeat.sent(at(15));
+        heartbeat.sent(at(20));
+        heartbeat.sent(at(25));
+        assert_eq!(heartbeat.due(at(29)), Due::At(Some(at(30))));
+        assert_eq!(heartbeat.due(at(30)), Due::GiveUp);
+    }
+
+    #[test]
+    fn writing_all_the_time_does_not_keep_a_dead_connection() {
+        let mut heartbeat = Heartbeat::new(Role::Initiator, at(0));
+        for second in 1..20 {
+            heartbeat.wrote(at(second));
+            match heartbeat.due(at(second)) {
+                Due::Send => heartbeat.sent(at(second)),
+                due => assert!(matches!(due, Due::At(Some(_))), "{due:?} after {second} s"),
+            }
+        }
+        heartbeat.wrote(at(20));
+        assert_eq!(heartbeat.due(at(20)), Due::GiveUp);
+    }
+
+    #[test]
+    fn answers_to_other_requests_are_enough() {
+        let mut heartbeat = Heartbeat::new(Role::Initiator, at(0));
+        for second in 1..100 {
+            heartbeat.wrote(at(second));
+            heartbeat.read(at(second));
+            assert_eq!(heartbeat.due(at(second)), Due::At(Some(at(second + 5))));
+        }
     }
 
     #[test]
@@ -208,7 +271,7 @@ mod tests {
         let mut heartbeat = Heartbeat::new(Role::Initiator, at(0));
         heartbeat.read(at(2));
         heartbeat.peer_takes_part();
-        heartbeat.wrote(at(14));
+        heartbeat.sent(at(14));
         assert_eq!(heartbeat.due(at(16)), Due::At(Some(at(17))));
         assert_eq!(heartbeat.due(at(17)), Due::GiveUp);
         heartbeat.read(at(17));
@@ -222,7 +285,7 @@ mod tests {
         heartbeat.read(at(100));
         heartbeat.peer_takes_part();
         assert_eq!(heartbeat.due(at(100)), Due::Send);
-        heartbeat.wrote(at(100));
+        heartbeat.sent(at(100));
         assert_eq!(heartbeat.due(at(104)), Due::At(Some(at(105))));
     }
 }
