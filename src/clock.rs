@@ -2,8 +2,9 @@
 //!
 //! Cores take [`Millis`] as input; actors and IO shells get them here. Anchored once at the wall
 //! clock and from there on monotonic, so a stepped system clock cannot expire waiting commands.
+//! Time is tokio's: where a test or a simulation runs a runtime on a time of its own, this is it.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::model::Millis;
 
@@ -18,14 +19,16 @@ impl Clock {
     /// A clock anchored at the system's wall clock.
     #[must_use]
     pub fn system() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { origin: Instant::now(), origin_ms: whole_millis(since_epoch) }
+        Self { origin: instant(), origin_ms: whole_millis(since_epoch()) }
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> Millis {
-        Millis(self.origin_ms.saturating_add(whole_millis(self.origin.elapsed())))
+        Millis(
+            self.origin_ms
+                .saturating_add(whole_millis(instant().saturating_duration_since(self.origin))),
+        )
     }
 
     /// How long it is until `at`; zero when it has passed.
@@ -35,6 +38,21 @@ impl Clock {
         let millis = (at - self.now()).0;
         if millis < 0 { Duration::ZERO } else { Duration::from_millis(millis as u64 + 1) }
     }
+}
+
+/// Now, as timers see it.
+#[must_use]
+pub fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The wall clock.
+fn since_epoch() -> Duration {
+    #[cfg(feature = "simulation")]
+    if let Some(simulated) = turmoil::since_epoch() {
+        return simulated;
+    }
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whole milliseconds of a duration, at most `i64::MAX`.

@@ -19,6 +19,7 @@ pub mod actors;
 pub mod api;
 pub mod bootstrap;
 pub mod broker;
+pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &["model"]),
     ("error.rs", &["model"]),
     ("config", &["config"]),
+    ("chance.rs", &[]),
     ("clock.rs", &["model"]),
     ("metrics.rs", &["model", "error"]),
     ("metrics", &["model", "error", "metrics"]),
@@ -23,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "actors",
         &[
             "model", "error", "config", "wire", "gossip", "routing", "net", "actors", "metrics",
-            "clock",
+            "clock", "chance",
         ],
     ),
     (
@@ -59,7 +60,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("broker/feel", &["model", "wire::msgpack", "wire::DecodeError", "broker::feel"]),
     (
         "broker",
-        &["model", "error", "config", "wire", "gossip", "net", "routing", "broker", "clock"],
+        &[
+            "model", "error", "config", "wire", "gossip", "net", "routing", "broker", "clock",
+            "chance",
+        ],
     ),
 ];
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, Supervised};
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
+use rand::Rng as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ use super::job_caller::JobCaller;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{BrokerEvent, Shared};
 use super::{JOB_ACTIVATION, supervise};
+use crate::chance;
 use crate::error::GatewayError;
 use crate::model::{BrokerId, Key, MemberId, Millis, StreamErrorCode, StreamJobs};
 use crate::net::{Messenger, RequestError, Responder};
@@ -208,7 +210,11 @@ impl JobStreamActor {
             return Vec::new();
         }
         let mut out = Vec::new();
-        let client = self.streams.open(open.stream, Uuid::new_v4(), &mut out);
+        let client = self.streams.open(
+            open.stream,
+            uuid::Builder::from_random_bytes(chance::rng().random()).into_uuid(),
+            &mut out,
+        );
         self.clients.insert(client, open.caller);
         out
     }

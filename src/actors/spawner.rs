@@ -1,17 +1,20 @@
-//! The threads that actors run on.
+//! Where actors run.
 //!
 //! One control arbiter (topology, job activation) and a pool of data arbiters (sessions, dispatcher,
 //! leader connections). They belong to an actix system on a thread of its own, so that actors can be
-//! started from any thread: of tonic, of actix-web, of a test.
+//! started from any thread: of tonic, of actix-web, of a test. Or all actors share the thread of
+//! whoever starts them: that is how a simulation has many gateways on one thread.
 
+use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use actix_rt::{Arbiter, ArbiterHandle, System};
+use tokio_util::sync::CancellationToken;
 
-/// Starts actors on its arbiters. Cheap to clone.
+/// Starts actors on its places. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Spawner {
     inner: Arc<Inner>,
@@ -19,11 +22,51 @@ pub struct Spawner {
 
 #[derive(Debug)]
 struct Inner {
-    system: System,
-    control: ArbiterHandle,
-    data: Vec<ArbiterHandle>,
+    control: Place,
+    data: Vec<Place>,
     next: AtomicUsize,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// None when the actors share somebody's thread.
+    threads: Option<Threads>,
+}
+
+/// A thread that polls the actors that were started on it.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A thread of our own.
+    Arbiter(ArbiterHandle),
+    /// The [`LocalSet`](tokio::task::LocalSet) of the caller, until this token is cancelled.
+    Here(CancellationToken),
+}
+
+impl Place {
+    /// Calls `start` there. From any thread for an arbiter, otherwise from the place itself. False if
+    /// the place has ended.
+    pub fn run(&self, start: impl FnOnce() + Send + 'static) -> bool {
+        match self {
+            Self::Arbiter(arbiter) => arbiter.spawn_fn(start),
+            Self::Here(ended) if ended.is_cancelled() => false,
+            Self::Here(_) => {
+                self.keep(async move { start() });
+                true
+            }
+        }
+    }
+
+    /// Polls `task` until it is ready or the place ends. To be called on the place.
+    pub fn keep(&self, task: impl Future<Output = ()> + 'static) {
+        match self {
+            Self::Arbiter(_) => drop(actix_rt::spawn(task)),
+            Self::Here(ended) => {
+                drop(actix_rt::spawn(ended.clone().run_until_cancelled_owned(task)));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Threads {
+    system: System,
+    first: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the system's thread tells once it is up.
@@ -45,9 +88,22 @@ impl Spawner {
             .spawn(move || run_system(data.max(1), &report))?;
         let gone = |_| io::Error::other("the actors' thread ended while starting");
         let Started { system, control, data } = started.recv().map_err(gone)??;
-        let thread = Mutex::new(Some(thread));
-        let inner = Inner { system, control, data, next: AtomicUsize::new(0), thread };
-        Ok(Self { inner: Arc::new(inner) })
+        let data = data.into_iter().map(Place::Arbiter).collect();
+        let threads = Threads { system, first: Mutex::new(Some(thread)) };
+        Ok(Self::new(Place::Arbiter(control), data, Some(threads)))
+    }
+
+    /// Starts no thread: all actors run on the [`LocalSet`](tokio::task::LocalSet) of the caller, and
+    /// whatever starts actors must be called there.
+    #[must_use]
+    pub fn here() -> Self {
+        let here = Place::Here(CancellationToken::new());
+        Self::new(here.clone(), vec![here], None)
+    }
+
+    fn new(control: Place, data: Vec<Place>, threads: Option<Threads>) -> Self {
+        let inner = Inner { control, data, next: AtomicUsize::new(0), threads };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The number of data arbiters that fits the machine when the configuration leaves it open: a
@@ -59,43 +115,61 @@ impl Spawner {
 
     /// The control arbiter.
     #[must_use]
-    pub fn control(&self) -> &ArbiterHandle {
+    pub fn control(&self) -> &Place {
         &self.inner.control
     }
 
     /// The arbiter of the dispatcher and, for the first partitions, of leader connections.
     #[must_use]
-    pub fn path(&self) -> &ArbiterHandle {
+    pub fn path(&self) -> &Place {
         self.nth(0)
     }
 
     /// A data arbiter, each in turn.
     #[must_use]
-    pub fn next(&self) -> &ArbiterHandle {
+    pub fn next(&self) -> &Place {
         self.nth(self.inner.next.fetch_add(1, Relaxed))
     }
 
     /// The data arbiter for the `n`-th of a fixed set of actors.
     #[must_use]
-    pub fn nth(&self, n: usize) -> &ArbiterHandle {
+    pub fn nth(&self, n: usize) -> &Place {
         let data = &self.inner.data;
         data.get(n % data.len()).expect("there is at least one data arbiter")
     }
 
     /// Ends all actors and joins the threads. Blocks for as long as a handler runs.
     pub fn stop(&self) {
-        self.inner.system.stop();
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(threads) = &self.inner.threads else { return self.inner.end_here() };
+        threads.system.stop();
+        let thread = threads.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("event=actors_thread_panicked");
+        }
+    }
+
+    /// Whether [`Spawner::stop`] waits for threads.
+    #[must_use]
+    pub fn has_threads(&self) -> bool {
+        self.inner.threads.is_some()
+    }
+}
+
+impl Inner {
+    fn end_here(&self) {
+        if let Place::Here(ended) = &self.control {
+            ended.cancel();
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Without joining: the last handle may be dropped on one of these threads.
-        self.system.stop();
+        match &self.threads {
+            // Without joining: the last handle may be dropped on one of these threads.
+            Some(threads) => threads.system.stop(),
+            None => self.end_here(),
+        }
     }
 }
 

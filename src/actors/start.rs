@@ -50,11 +50,29 @@ impl Gateway {
         let control = shared.spawner().control().clone();
         let (report, started) = oneshot::channel();
         // The sockets belong to the runtime of the thread that serves them.
-        control.spawn(async move {
-            // Fails only if the starter went away, and then there is nobody to tell.
-            let _gone = report.send(start_here(shared, member).await);
+        let place = control.clone();
+        control.run(move || {
+            place.keep(async move {
+                // Fails only if the starter went away, and then there is nobody to tell.
+                let _gone = report.send(start_on(shared, member).await);
+            });
         });
         started.await.map_err(|_| StartError::Ended)?
+    }
+
+    /// Like [`Gateway::start`], but without any thread: all actors run on the
+    /// [`LocalSet`](tokio::task::LocalSet) that this is called on, and sessions must be opened there.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_here(
+        config: Config,
+        member: MemberOptions,
+        metrics: metrics::Registry,
+        fatal: Fatal,
+    ) -> Result<(Gateway, Shutdown), StartError> {
+        install_panic_hook();
+        start_on(Shared::new(config, metrics, Spawner::here(), fatal), member).await
     }
 
     /// Starts the actors of the data path over a fixed view, without gossip: for
@@ -78,7 +96,7 @@ impl Gateway {
 }
 
 /// On the control arbiter.
-async fn start_here(
+async fn start_on(
     shared: Shared,
     member: MemberOptions,
 ) -> Result<(Gateway, Shutdown), StartError> {
@@ -147,7 +165,9 @@ impl Shutdown {
         let left = admission.in_flight();
         self.stop.cancel();
         let spawner = self.shared.spawner().clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || spawner.stop()).await {
+        if !spawner.has_threads() {
+            spawner.stop();
+        } else if let Err(error) = tokio::task::spawn_blocking(move || spawner.stop()).await {
             log::error!("event=actors_not_stopped cause=\"{error}\"");
         }
         left

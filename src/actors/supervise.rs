@@ -18,11 +18,14 @@ use std::time::{Duration, Instant};
 
 use actix::dev::{ContextFut, channel};
 use actix::{Actor, Addr, Context, Supervised};
-use actix_rt::ArbiterHandle;
+use rand::Rng as _;
 use tokio::time::Sleep;
 
 use super::cell::{ActorCell, Registry};
 use super::mailbox::Mailbox;
+use super::spawner::Place;
+use crate::chance;
+use crate::clock::instant;
 use crate::model::ActorState;
 
 /// What happens after a failure.
@@ -59,7 +62,7 @@ impl Backoff {
     pub fn pause(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         let pause = self.first.saturating_mul(1 << doublings).min(self.max);
-        pause.mul_f64(rand::random_range(0.8..=1.2))
+        pause.mul_f64(chance::rng().random_range(0.8..=1.2))
     }
 }
 
@@ -92,10 +95,9 @@ pub struct Supervision {
     pub fatal: Fatal,
 }
 
-/// Starts a supervised actor on an arbiter, from any thread. `make` runs on the arbiter and gets the
-/// actor's own mailbox.
+/// Starts a supervised actor in its place. `make` runs there and gets the actor's own mailbox.
 pub fn start<A, F>(
-    arbiter: &ArbiterHandle,
+    place: &Place,
     cell: Arc<ActorCell>,
     supervision: Supervision,
     make: F,
@@ -108,13 +110,14 @@ where
     let (sender, receiver) = channel::channel::<A>(16);
     let mailbox = Mailbox::new(Addr::new(sender), cell);
     let own = mailbox.clone();
-    let spawned = arbiter.spawn_fn(move || {
+    let there = place.clone();
+    let spawned = place.run(move || {
         let cell = Arc::clone(own.cell());
         let made = caught(&cell, || make(own));
         match made {
             Ok(actor) => {
                 let context = Context::with_receiver(receiver).into_future(actor);
-                actix_rt::spawn(Supervisor::new(context, cell, supervision));
+                there.keep(Supervisor::new(context, cell, supervision));
             }
             Err(text) => {
                 log::error!("event=actor_not_made actor={} panic=\"{text}\"", cell.name());
@@ -258,7 +261,7 @@ where
                 Ok(Poll::Ready(())) => this.cell.failed(),
                 Err(text) => this.cell.panicked(text),
             }
-            if this.failed(Instant::now()).is_ready() {
+            if this.failed(instant()).is_ready() {
                 return Poll::Ready(());
             }
         }

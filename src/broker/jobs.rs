@@ -200,7 +200,7 @@ impl Jobs {
             return partition.push_failed(key);
         };
         let mut consumers = self.streams().consumers(stream);
-        consumers.shuffle(&mut rand::rng());
+        consumers.shuffle(&mut crate::chance::rng());
         let jobs = Arc::clone(self);
         tokio::spawn(async move {
             let payload = JobPush { key: key.0, record: *job }.to_bytes();

@@ -63,7 +63,7 @@ pub async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Event>) {
             },
             _ = sync.tick() => {
                 let members = hub.membership().members();
-                if let Some(known) = members.others.choose(&mut rand::rng()) {
+                if let Some(known) = members.others.choose(&mut crate::chance::rng()) {
                     tokio::spawn(tell_configuration(Arc::clone(&hub), known.member.clone()));
                 }
             }

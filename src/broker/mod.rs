@@ -106,9 +106,7 @@ fn start_with<P: Processor>(
     limits: Limits,
     engines: impl Fn(PartitionId) -> P + Send + 'static,
 ) -> Result<BrokerHandle, BrokerError> {
-    if !(1..=PARTITIONS_MAX).contains(&config.partitions) {
-        return Err(BrokerError::Partitions(config.partitions));
-    }
+    check(config)?;
     let stop = CancellationToken::new();
     let (ready, started) = mpsc::sync_channel(1);
     let (config, cluster) = (config.clone(), cluster.clone());
@@ -135,10 +133,33 @@ fn start_with<P: Processor>(
     };
     let thread = std::thread::Builder::new().name("broker".to_owned()).spawn(run)?;
     let hub = started.recv().map_err(|_| BrokerError::Ended)??;
-    let command_address = hub.command_address().clone();
-    let internal_address = hub.messenger().endpoint().advertised().clone();
-    log::info!("event=broker_started command_api={command_address} internal={internal_address}");
-    Ok(BrokerHandle { command_address, internal_address, hub, stop, thread: Some(thread) })
+    Ok(BrokerHandle::new(hub, stop, Some(thread)))
+}
+
+/// Starts a broker on the runtime of the caller instead of a thread of its own. It runs until the
+/// handle is dropped or the runtime is.
+///
+/// # Errors
+/// See [`BrokerError`].
+pub async fn start_here(
+    config: &config::Broker,
+    cluster: &config::Cluster,
+) -> Result<BrokerHandle, BrokerError> {
+    check(config)?;
+    let partitions = config.partitions;
+    let engines = move |id| Engine::new(EngineConfig::new(id, partitions));
+    let sockets = server::Sockets::bind(config).await?;
+    let server = server::Server::new(sockets, config, cluster, Limits::default(), &engines)?;
+    let (hub, stop) = (Arc::clone(server.hub()), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    Ok(BrokerHandle::new(hub, stop, None))
+}
+
+fn check(config: &config::Broker) -> Result<(), BrokerError> {
+    if (1..=PARTITIONS_MAX).contains(&config.partitions) {
+        return Ok(());
+    }
+    Err(BrokerError::Partitions(config.partitions))
 }
 
 fn report<T>(ready: &mpsc::SyncSender<T>, what: T) {
@@ -148,6 +169,15 @@ fn report<T>(ready: &mpsc::SyncSender<T>, what: T) {
 }
 
 impl BrokerHandle {
+    fn new(hub: Arc<Hub>, stop: CancellationToken, thread: Option<JoinHandle<()>>) -> Self {
+        let command_address = hub.command_address().clone();
+        let internal_address = hub.messenger().endpoint().advertised().clone();
+        log::info!(
+            "event=broker_started command_api={command_address} internal={internal_address}"
+        );
+        Self { command_address, internal_address, hub, stop, thread }
+    }
+
     /// Where commands are taken.
     #[must_use]
     pub fn command_address(&self) -> &Address {
@@ -172,10 +202,10 @@ impl BrokerHandle {
         move || hub.observe()
     }
 
-    /// Whether its thread lives.
+    /// Whether its thread lives; one without a thread lives as long as its runtime.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.thread.as_ref().is_none_or(|thread| !thread.is_finished())
     }
 
     /// Stops serving, closes all connections and waits for the thread. What the engines hold is

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::net::UdpSocket;
+use rand::Rng as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -12,9 +12,11 @@ use super::limits::Limits;
 use super::management::{Kind, Management};
 use super::partition::{Partition, PartitionTask, Processor};
 use super::{BrokerError, configuration, member};
+use crate::chance;
 use crate::config;
 use crate::gossip::{Event, SwimConfig};
 use crate::model::{BrokerId, MemberId, PartitionId};
+use crate::net::sockets::UdpSocket;
 use crate::net::{
     Candidate, Endpoint, EndpointOptions, Handlers, Listener, MembershipOptions, Message,
     Messenger, MessengerOptions, Responder, ServeOptions,
@@ -138,7 +140,7 @@ impl<P: Processor> Server<P> {
                 properties: Properties::from([(PROPERTY.to_owned(), announcement)]),
                 config: SwimConfig::from((&cluster.membership, limits.members)),
                 contact_points: Vec::new(),
-                seed: rand::random(),
+                seed: chance::rng().random(),
             },
             sockets,
             hub,

@@ -4,21 +4,17 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::connection::{Connection, FramedReader, FramedWriter};
 use super::endpoint::Endpoint;
 use super::resolve::Resolver;
+use super::sockets::{self, TcpStream};
 use super::transport::Transport;
 use crate::wire::address::Address;
 use crate::wire::frame::{
     FrameDecoder, FrameEncoder, FrameError, Handshake, HandshakeError, ProtocolVersion,
 };
-
-/// Idle time before the kernel probes a silent peer.
-const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Why no connection was opened. Nothing was sent over it in any case.
 #[derive(Debug, thiserror::Error)]
@@ -147,23 +143,11 @@ async fn connect(resolver: &Resolver, address: &Address) -> Result<TcpStream, Di
     for candidate in resolved {
         match TcpStream::connect(candidate).await {
             Ok(stream) => {
-                tune(&stream);
+                sockets::tune(&stream);
                 return Ok(stream);
             }
             Err(error) => last = error,
         }
     }
     Err(DialError::Connect { address: address.clone(), source: last })
-}
-
-/// Sets what every connection of the transport has: no delay, keep-alive. A socket that refuses an
-/// option still works, so that is only logged.
-pub(super) fn tune(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let keep_alive = TcpKeepalive::new().with_time(TCP_KEEP_ALIVE);
-    for result in [socket.set_tcp_nodelay(true), socket.set_tcp_keepalive(&keep_alive)] {
-        if let Err(error) = result {
-            log::debug!("event=socket_option_refused error=\"{error}\"");
-        }
-    }
 }

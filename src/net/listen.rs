@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, ConnectionError, FramedReader, FramedWriter};
-use super::dial::tune;
 use super::endpoint::Endpoint;
 use super::handlers::{Handlers, Message, Outgoing, Responder};
 use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
 use super::resolve::Resolver;
+use super::sockets::{self, TcpListener, TcpStream};
 use super::transport::Transport;
+use crate::clock::instant;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError, Handshake, HandshakeError, Status};
 use crate::wire::heartbeat::Role;
@@ -72,7 +72,7 @@ impl Listener {
     /// The host has no address, or the port is taken.
     pub async fn bind(host: &str, port: u16) -> io::Result<Self> {
         let candidates = Resolver::default().resolve(&Address::new(host, port)).await?;
-        Ok(Self { tcp: TcpListener::bind(&candidates[..]).await? })
+        Ok(Self { tcp: sockets::listen(&candidates).await? })
     }
 
     /// Where it listens.
@@ -106,7 +106,7 @@ impl Listener {
                     );
                 }
                 Ok((stream, peer)) => {
-                    tune(&stream);
+                    sockets::tune(&stream);
                     let (endpoint, handlers) = (endpoint.clone(), Arc::clone(&handlers));
                     connections.spawn(serve_peer(stream, peer, endpoint, handlers, options));
                 }
@@ -174,7 +174,7 @@ pub async fn serve_connection<S: Transport>(
         replies,
         budget: Arc::new(Semaphore::new(units)),
         units: u32::try_from(units).unwrap_or(u32::MAX),
-        keep_alive: Mutex::new(KeepAlive::new(Role::Acceptor, Instant::now())),
+        keep_alive: Mutex::new(KeepAlive::new(Role::Acceptor, instant())),
         heartbeats: tokio::sync::Notify::new(),
     };
     let ended = tokio::select! {
@@ -231,7 +231,7 @@ impl Intake<'_> {
         let mut frames = Vec::new();
         loop {
             let result = reader.read(&mut frames).await;
-            self.clock(|clock| clock.read(Instant::now()));
+            self.clock(|clock| clock.read(instant()));
             if let Some(sender) = reader.sender() {
                 for frame in frames.drain(..) {
                     self.dispatch(frame, sender).await;
@@ -275,12 +275,12 @@ impl Intake<'_> {
     ) -> Result<(), ConnectionError> {
         let mut burst = Vec::new();
         loop {
-            let due = match self.clock(|clock| clock.due(Instant::now())) {
+            let due = match self.clock(|clock| clock.due(instant())) {
                 Due::Close => return Err(ConnectionError::Silent(HEARTBEAT_TIMEOUT)),
                 Due::Send => {
                     let id = endpoint.next_message_id();
                     writer.request(id, HEARTBEAT_SUBJECT, &[])?;
-                    self.clock(|clock| clock.sent(id, Instant::now()));
+                    self.clock(|clock| clock.sent(id, instant()));
                     None
                 }
                 Due::At(due) => due,
@@ -305,7 +305,7 @@ impl Intake<'_> {
             writer.flush_within(patience).await?;
             // Only now: the permits count what has not left yet.
             burst.clear();
-            self.clock(|clock| clock.wrote(Instant::now()));
+            self.clock(|clock| clock.wrote(instant()));
         }
     }
 

@@ -23,6 +23,7 @@ pub mod membership;
 pub mod messaging;
 mod peer;
 mod resolve;
+pub mod sockets;
 pub mod transport;
 
 #[cfg(test)]

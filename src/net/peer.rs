@@ -9,17 +9,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, ConnectionError, FramedWriter};
 use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
 use super::listen::sleep_until;
 use super::messaging::{Pool, RequestError, outcome};
+use super::sockets::TcpStream;
+use crate::clock::instant;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError};
 use crate::wire::heartbeat::Role;
@@ -130,15 +131,15 @@ impl Peer {
     ) -> Result<(), ConnectionError> {
         let Connection { mut reader, mut writer } = connection;
         let mut frames = Vec::new();
-        let mut keep_alive = KeepAlive::new(Role::Initiator, Instant::now());
-        let mut used = Instant::now();
+        let mut keep_alive = KeepAlive::new(Role::Initiator, instant());
+        let mut used = instant();
         let mut open = true;
         loop {
             self.encode(&mut writer, burst)?;
             if !open && self.pending.is_empty() && writer.buffered() == 0 {
                 return Ok(());
             }
-            let now = Instant::now();
+            let now = instant();
             let due = match keep_alive.due(now) {
                 Due::Close => return Err(ConnectionError::Silent(HEARTBEAT_TIMEOUT)),
                 Due::Send => {
@@ -156,7 +157,7 @@ impl Peer {
             let unsent = writer.buffered() > 0;
             tokio::select! {
                 result = reader.read(&mut frames) => {
-                    keep_alive.read(Instant::now());
+                    keep_alive.read(instant());
                     for frame in frames.drain(..) {
                         if !keep_alive.swallow(&frame) {
                             self.settle(frame);
@@ -166,12 +167,12 @@ impl Peer {
                 }
                 result = writer.flush_within(WRITE_PATIENCE), if unsent => {
                     result?;
-                    keep_alive.wrote(Instant::now());
+                    keep_alive.wrote(instant());
                 }
                 count = self.messages.recv_many(burst, MESSAGES_PER_BURST),
                     if open && !unsent =>
                 {
-                    used = Instant::now();
+                    used = instant();
                     open = count > 0;
                 }
                 () = sleep_until(due), if !unsent => {}

@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::sockets;
+use crate::clock::instant;
 use crate::wire::address::Address;
 
 /// How long an answer is used.
@@ -49,7 +51,7 @@ impl Resolver {
         if known.len() >= NAMES_MAX {
             known.clear();
         }
-        let since = Instant::now();
+        let since = instant();
         known.insert((&*address.host).into(), Known { addresses: addresses.clone(), since });
         Ok(with_port(&addresses, port))
     }
@@ -61,7 +63,9 @@ impl Resolver {
 
     fn fresh(&self, host: &str) -> Option<Vec<IpAddr>> {
         let known = self.known();
-        let found = known.get(host).filter(|known| known.since.elapsed() < FRESH)?;
+        let found = known
+            .get(host)
+            .filter(|known| instant().saturating_duration_since(known.since) < FRESH)?;
         Some(found.addresses.clone())
     }
 
@@ -83,9 +87,9 @@ fn forms(host: &str) -> impl Iterator<Item = String> {
 async fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for form in forms(host) {
-        match tokio::net::lookup_host((form.as_str(), 0)).await {
+        match sockets::lookup(&form, 0).await {
             Ok(found) => {
-                let addresses: Vec<_> = found.map(|address| address.ip()).collect();
+                let addresses: Vec<_> = found.iter().map(SocketAddr::ip).collect();
                 if !addresses.is_empty() {
                     return Ok(addresses);
                 }

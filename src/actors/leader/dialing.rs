@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
-use tokio::net::TcpStream;
 
 use super::link::{Ending, Link};
 use super::parts::Target;
 use super::{LeaderConnection, LinkLost, STEADY, State};
 use crate::actors::RECONNECT;
 use crate::error::GatewayError;
+use crate::net::sockets::TcpStream;
 use crate::net::{Connection, DialError};
 use crate::routing::Ailment;
 

@@ -11,11 +11,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -26,10 +25,11 @@ use super::vitals::Vitals;
 use crate::actors::request_table::{Completion, RequestTable};
 use crate::actors::supervise::guarded;
 use crate::actors::ticket::{Answer, Ticket};
-use crate::clock::iso_duration;
+use crate::clock::{instant, iso_duration};
 use crate::error::GatewayError;
 use crate::model::{CommandKind, Millis, Route};
 use crate::net::keep_alive::{Due, HEARTBEAT_TIMEOUT};
+use crate::net::sockets::TcpStream;
 use crate::net::{
     Connection, ConnectionError, FramedReader, FramedWriter, HEARTBEAT_SUBJECT, KeepAlive,
 };
@@ -103,7 +103,7 @@ impl Link {
             table: RefCell::default(),
             unsent: RefCell::default(),
             wake: Notify::new(),
-            keep_alive: RefCell::new(KeepAlive::new(Role::Initiator, Instant::now())),
+            keep_alive: RefCell::new(KeepAlive::new(Role::Initiator, instant())),
             heard: Cell::new(false),
             confirmed: Cell::new(false),
             vitals,
@@ -290,7 +290,7 @@ where
     let mut frames = Vec::new();
     loop {
         let result = reader.read(&mut frames).await;
-        line.keep_alive.borrow_mut().read(Instant::now());
+        line.keep_alive.borrow_mut().read(instant());
         if result.is_ok() {
             line.vitals.received(line.now());
         }
@@ -313,7 +313,7 @@ where
         if writer.buffered() > 0 {
             line.parts.gauges.bursts.fetch_add(1, Relaxed);
             match tokio::time::timeout(HEARTBEAT_TIMEOUT, writer.flush()).await {
-                Ok(Ok(())) => line.keep_alive.borrow_mut().wrote(Instant::now()),
+                Ok(Ok(())) => line.keep_alive.borrow_mut().wrote(instant()),
                 Ok(Err(error)) => return error,
                 Err(_) => return ConnectionError::Stalled(HEARTBEAT_TIMEOUT),
             }
@@ -321,7 +321,7 @@ where
         }
         let due = match line.vitals.take_ping() {
             true => Due::Send,
-            false => line.keep_alive.borrow().due(Instant::now()),
+            false => line.keep_alive.borrow().due(instant()),
         };
         match due {
             Due::Close => return ConnectionError::Silent(HEARTBEAT_TIMEOUT),
@@ -330,7 +330,7 @@ where
                 if let Err(error) = writer.request(id, HEARTBEAT_SUBJECT, &[]) {
                     return error.into();
                 }
-                line.keep_alive.borrow_mut().sent(id, Instant::now());
+                line.keep_alive.borrow_mut().sent(id, instant());
             }
             Due::At(None) => line.wake.notified().await,
             Due::At(Some(at)) => {

@@ -5,16 +5,18 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::net::UdpSocket;
+use rand::Rng as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Configuration, Gossip, Topology};
 use crate::actors::mailbox::Mailbox;
+use crate::chance;
 use crate::config::Config;
 use crate::gossip::SwimConfig;
 use crate::model::MemberId;
 use crate::net::membership::{self, Candidate, Membership, MembershipOptions};
+use crate::net::sockets::UdpSocket;
 use crate::net::{
     Endpoint, EndpointOptions, Handlers, Listener, Message, Messenger, MessengerOptions, Responder,
     ServeOptions,
@@ -163,7 +165,7 @@ pub fn serve(
         properties: properties(config),
         config: swim,
         contact_points: options.contact_points,
-        seed: rand::random(),
+        seed: chance::rng().random(),
     };
     let (sender, mut events) = mpsc::channel(EVENTS_MAX);
     let driving = candidate.run(options, messenger, udp, sender);
@@ -204,7 +206,7 @@ fn properties(config: &Config) -> Properties {
 /// Two gateways of one id would be taken for one, so the default is random.
 fn member_id(configured: &str) -> MemberId {
     if configured.is_empty() {
-        return MemberId::new(format!("gateway-{:08x}", rand::random::<u32>()));
+        return MemberId::new(format!("gateway-{:08x}", chance::rng().random::<u32>()));
     }
     MemberId::new(configured)
 }
@@ -237,7 +239,7 @@ async fn route_to(target: &str) -> io::Result<IpAddr> {
         } else {
             std::net::Ipv6Addr::UNSPECIFIED.into()
         };
-        let socket = UdpSocket::bind((any, 0)).await?;
+        let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
         match socket.connect(address).await {
             Ok(()) => return Ok(socket.local_addr()?.ip()),
             Err(error) => last = error,

@@ -226,7 +226,7 @@ impl Topology {
         let members = self.parts.membership.members();
         let reachable = members.others.iter().map(|known| &known.member);
         let reachable = reachable.filter(|member| member.state == Some(MemberState::Alive));
-        for member in reachable.choose_multiple(&mut rand::rng(), CONFIGURATION_FANOUT) {
+        for member in reachable.choose_multiple(&mut crate::chance::rng(), CONFIGURATION_FANOUT) {
             let (subject, body) = (configuration::GOSSIP_SUBJECT, Bytes::from(payload.clone()));
             if let Err(error) = self.parts.messenger.send(&member.address, subject, body) {
                 log::debug!("event=configuration_not_told to={} cause=\"{error}\"", member.id);

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,6 +18,7 @@ use crate::model::Millis;
 use crate::net::endpoint::Endpoint;
 use crate::net::handlers::Responder;
 use crate::net::messaging::Messenger;
+use crate::net::sockets::UdpSocket;
 use crate::wire::address::Address;
 use crate::wire::swim::{
     Datagram, GOSSIP_SUBJECT, Member, Request, Response, decode_gossip, encode_gossip,

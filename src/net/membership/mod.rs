@@ -17,12 +17,12 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::handlers::{Handlers, Message, Responder};
 use super::listen::Listener;
 use super::messaging::Messenger;
+use super::sockets::UdpSocket;
 use crate::clock::whole_millis;
 use crate::config;
 use crate::gossip::{Counters, Event, KnownMember, Limits, SwimConfig, SwimIdentity};
