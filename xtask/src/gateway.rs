@@ -157,6 +157,13 @@ impl Gateway {
         std::fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))
     }
 
+    /// Ends it without a word, as `kill -9` does.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Asks it to stop, waits, and checks that it went well and panicked nowhere.
     pub fn stop(mut self) -> Result<Duration> {
         let began = Instant::now();

@@ -34,9 +34,11 @@ impl Client {
         Ok(Self { inner: GatewayClient::new(channel) })
     }
 
-    /// The generated client, for everything that is not below.
-    pub fn raw(&mut self) -> &mut GatewayClient<Channel> {
-        &mut self.inner
+    /// The same with a flow-control window of so many bytes for each stream.
+    pub async fn connect_with_window(port: u16, window: u32) -> Result<Self> {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?
+            .initial_stream_window_size(window);
+        Ok(Self { inner: GatewayClient::new(endpoint.connect().await?) })
     }
 
     /// Deploys the suite's processes.
@@ -73,10 +75,15 @@ impl Client {
 
     /// Creates an instance that waits for a job of this type, and returns the instance's key.
     pub async fn create_work(&mut self, job_type: &str) -> Result<i64, Status> {
+        self.create_work_with(job_type, 0).await
+    }
+
+    /// The same with so many bytes of variables.
+    pub async fn create_work_with(&mut self, job_type: &str, bytes: usize) -> Result<i64, Status> {
         let request = pb::CreateProcessInstanceRequest {
             bpmn_process_id: "faults-work".to_owned(),
             version: -1,
-            variables: format!(r#"{{"type":"{job_type}"}}"#),
+            variables: format!(r#"{{"type":"{job_type}","text":"{}"}}"#, "x".repeat(bytes)),
             ..Default::default()
         };
         let request = within(request, Duration::from_secs(20));

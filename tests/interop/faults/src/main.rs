@@ -7,7 +7,9 @@
 mod client;
 mod commands;
 mod figures;
+mod jobs;
 mod load;
+mod membership;
 mod stage;
 mod verdict;
 
@@ -88,5 +90,7 @@ async fn faults(options: &Options) -> Result<()> {
     let mut verdicts = Verdicts::default();
     let stage = Stage::set(stage::cluster(options.ports, options.reuse)?, &[]).await?;
     commands::play(&stage, options, &mut verdicts).await;
+    jobs::play(&stage, options, &mut verdicts).await;
+    membership::play(&stage, options, &mut verdicts).await;
     verdicts.conclude()
 }
