@@ -20,7 +20,7 @@ use super::watchdog;
 use crate::config::Config;
 use crate::metrics;
 use crate::model::ClusterView;
-use crate::net::{Endpoint, Handlers, Messenger, MessengerOptions};
+use crate::net::{Endpoint, Handlers, Membership, Messenger, MessengerOptions};
 
 /// Pause between two looks at what is still in flight while stopping.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
@@ -31,6 +31,8 @@ pub struct Shutdown {
     shared: Shared,
     stop: CancellationToken,
     jobs: Jobs,
+    /// None where the view is fixed.
+    membership: Option<Membership>,
 }
 
 impl Gateway {
@@ -91,7 +93,8 @@ impl Gateway {
         let leader_hint = Arc::new(|hint: LeaderHint| log::debug!("event=leader_hint {hint:?}"));
         let messenger = Messenger::new(endpoint.clone(), MessengerOptions::default());
         let (gateway, jobs) = over(&shared, Links { endpoint, leader_hint }, messenger);
-        Ok((gateway, Shutdown { shared, stop: CancellationToken::new(), jobs }))
+        let stop = CancellationToken::new();
+        Ok((gateway, Shutdown { shared, stop, jobs, membership: None }))
     }
 }
 
@@ -102,6 +105,7 @@ async fn start_on(
 ) -> Result<(Gateway, Shutdown), StartError> {
     let joined = topology::join(shared.config(), member).await?;
     let Joined { endpoint, messenger, membership, .. } = &joined;
+    let ours = Some(membership.clone());
     let topology = topology::start(&shared, membership.clone(), messenger.clone());
     let hints = topology.clone();
     #[cfg(test)]
@@ -114,7 +118,7 @@ async fn start_on(
     jobs.register(&mut handlers);
     let stop = CancellationToken::new();
     topology::serve(shared.config(), joined, handlers, topology, stop.clone());
-    Ok((gateway, Shutdown { shared, stop, jobs }))
+    Ok((gateway, Shutdown { shared, stop, jobs, membership: ours }))
 }
 
 fn share(config: Config, metrics: metrics::Registry, fatal: Fatal) -> io::Result<Shared> {
@@ -163,6 +167,9 @@ impl Shutdown {
         };
         let _late = tokio::time::timeout(grace, drained).await;
         let left = admission.in_flight();
+        if let Some(membership) = &self.membership {
+            membership.leave().await;
+        }
         self.stop.cancel();
         let spawner = self.shared.spawner().clone();
         if !spawner.has_threads() {

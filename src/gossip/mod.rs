@@ -82,6 +82,8 @@ pub enum Input {
     },
     /// These are the contact points from now on.
     SetContactPoints(Vec<Address>),
+    /// We are about to end: everybody is told, so that nobody has to find out by suspecting us.
+    Leave,
 }
 
 /// Something to do.

@@ -132,6 +132,7 @@ impl Swim {
             Input::SetContactPoints(addresses) => {
                 self.targets.set_contacts(addresses, &self.own.address, &mut self.rng);
             }
+            Input::Leave => self.leave(),
         }
         self.publish_events(now);
         self.run_timers(now);
@@ -251,6 +252,14 @@ impl Swim {
             None => self.own.properties.remove(&name),
         };
         self.own_changed |= before != value;
+    }
+
+    /// The protocol has no word for leaving; being dead, at an incarnation that nobody else has
+    /// heard of, does the same. From now on we say so to whoever asks, too.
+    fn leave(&mut self) {
+        self.own.state = Some(MemberState::Dead);
+        self.own.incarnation = self.own.incarnation.saturating_add(1);
+        self.broadcast(self.own.clone());
     }
 
     // ---- probes ----

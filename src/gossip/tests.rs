@@ -105,6 +105,30 @@ impl Bench {
     }
 }
 
+#[test]
+fn who_leaves_tells_everybody_and_stays_dead() {
+    let mut bench = Bench::with_members(&["0", "1"]);
+    let before = bench.swim.own().incarnation;
+    let outputs = bench.input(Input::Leave);
+    let mut told: Vec<Address> = Vec::new();
+    for output in outputs {
+        let Output::Datagram { to, updates } = output else { continue };
+        let [own] = &updates[..] else { panic!("{updates:?}") };
+        assert_eq!(own.id, MemberId::new("gw"));
+        assert_eq!(own.state, Some(MemberState::Dead));
+        assert!(own.incarnation > before);
+        told.push(to);
+    }
+    told.sort_unstable();
+    assert_eq!(told, [address(2), address(3)]);
+    // Who has not heard it and asks must not take us for alive.
+    let own = bench.swim.own().clone();
+    let suspected = in_state(&own, MemberState::Suspect);
+    let (response, _) = bench.ask(probe_of(other("0", 2, 11), suspected));
+    let Some(Response::Member(answer)) = response else { panic!("{response:?}") };
+    assert_eq!(answer.state, Some(MemberState::Dead));
+}
+
 fn probe_of(prober: Member, target: Member) -> Request {
     Request::Probe { prober: Box::new(prober), target: Box::new(target) }
 }

@@ -84,6 +84,12 @@ impl Driver {
                     None => return,
                     Some(Control::SetProperty { name, value }) => Input::SetProperty { name, value },
                     Some(Control::SetContactPoints(points)) => Input::SetContactPoints(points),
+                    Some(Control::Leave(done)) => {
+                        self.leave(&reach).await;
+                        // Nobody waits any longer: fine.
+                        let _impatient = done.send(());
+                        continue;
+                    }
                 },
                 Some((token, response)) = answered.recv() => match response {
                     Some(response) => Input::Response { token, response },
@@ -115,6 +121,16 @@ impl Driver {
                 if events.send(event).await.is_err() {
                     return;
                 }
+            }
+        }
+    }
+
+    /// Unlike other gossip this is awaited: the process ends right after it.
+    async fn leave(&mut self, reach: &Reach) {
+        self.swim.handle(self.clock.now(), Input::Leave);
+        while let Some(output) = self.swim.poll_output() {
+            if let Output::Datagram { to, updates } = output {
+                reach.tell(to, &updates).await;
             }
         }
     }
@@ -177,6 +193,11 @@ impl Reach {
     }
 
     fn gossip(&self, to: Address, updates: &[Member]) {
+        tokio::spawn(self.tell(to, updates));
+    }
+
+    /// Sends a datagram; resolving the name of the receiver may take a while.
+    fn tell(&self, to: Address, updates: &[Member]) -> impl Future<Output = ()> + Send + 'static {
         let endpoint = self.messenger.endpoint().clone();
         let datagram = Datagram {
             source: endpoint.advertised().clone(),
@@ -185,11 +206,11 @@ impl Reach {
         };
         let bytes = datagram.encode(endpoint.preamble());
         let udp = Arc::clone(&self.udp);
-        tokio::spawn(async move {
+        async move {
             if let Err(error) = send(&endpoint, &udp, &to, &bytes).await {
                 log::debug!("event=gossip_not_sent to={to} error=\"{error}\"");
             }
-        });
+        }
     }
 }
 

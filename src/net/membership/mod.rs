@@ -15,9 +15,10 @@ mod driver;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::handlers::{Handlers, Message, Responder};
 use super::listen::Listener;
@@ -33,6 +34,8 @@ use driver::Driver;
 
 /// Requests of peers that wait for the driver.
 const INBOUND_MAX: usize = 1024;
+/// How long telling everybody that we leave may hold up the end.
+const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 /// Free TCP ports to try until one is free for UDP, too.
 const EPHEMERAL_ATTEMPTS: usize = 16;
 
@@ -80,8 +83,13 @@ impl Members {
 
 #[derive(Debug)]
 enum Control {
-    SetProperty { name: String, value: Option<String> },
+    SetProperty {
+        name: String,
+        value: Option<String>,
+    },
     SetContactPoints(Vec<Address>),
+    /// Answered when everybody has been told.
+    Leave(oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
@@ -183,6 +191,16 @@ impl Membership {
     /// Replaces the contact points.
     pub fn set_contact_points(&self, contact_points: Vec<Address>) {
         self.change(Control::SetContactPoints(contact_points));
+    }
+
+    /// Tells all members that we are gone; returns when they have been told, or after a moment.
+    /// The driver answers those who still ask until it is stopped.
+    pub async fn leave(&self) {
+        let (done, told) = oneshot::channel();
+        self.change(Control::Leave(done));
+        if tokio::time::timeout(LEAVE_LIMIT, told).await.is_err() {
+            log::debug!("event=membership_left_silently");
+        }
     }
 
     fn change(&self, control: Control) {

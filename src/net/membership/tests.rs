@@ -109,6 +109,19 @@ async fn members_join_through_a_contact_point_and_are_missed_when_they_die() {
 }
 
 #[tokio::test]
+async fn who_leaves_is_dropped_without_being_suspected() {
+    let mut broker = start("0", Vec::new()).await;
+    let gateway = start("gateway", vec![broker.address.clone()]).await;
+    broker.wait_for(added("gateway")).await;
+    gateway.membership.leave().await;
+    let first = broker
+        .wait_for(|event| matches!(event, Event::ReachabilityChanged(_) | Event::MemberRemoved(_)))
+        .await;
+    let Event::MemberRemoved(member) = first else { panic!("{first:?}") };
+    assert_eq!(member.id.as_str(), "gateway");
+}
+
+#[tokio::test]
 async fn hostile_datagrams_and_requests_are_ignored() {
     let mut node = start("0", Vec::new()).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
