@@ -123,6 +123,11 @@ impl Shape {
         (0..self.brokers).map(address).collect()
     }
 
+    /// Where a broker listens.
+    pub fn broker_ports(&self, node: u16) -> BrokerPorts {
+        broker_ports(self.ports, node)
+    }
+
     /// gRPC and REST port of the JVM gateway.
     pub fn jvm_gateway_ports(&self) -> (u16, u16) {
         (gateway_port(self.ports, 0), gateway_port(self.ports, 1))
@@ -166,6 +171,11 @@ impl Cluster {
     /// Log of a broker.
     pub fn broker_log(&self, node: u16) -> PathBuf {
         self.folder.join(format!("broker-{node}.log"))
+    }
+
+    /// Log of the JVM gateway.
+    pub fn jvm_gateway_log(&self) -> PathBuf {
+        self.folder.join("jvm-gateway.log")
     }
 
     /// Stops it; dropping does the same without telling of errors.

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{
-    BrokerPorts, Cluster, broker_ports, pids, signal_group, start_broker, wait_until_ready,
-};
+use super::{BrokerPorts, Cluster, pids, signal_group, start_broker, wait_until_ready};
 use crate::gateway::ask;
 use crate::zeebe;
 
@@ -18,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Cluster {
     /// Where a broker listens.
     pub fn broker_ports(&self, node: u16) -> BrokerPorts {
-        broker_ports(self.shape.ports, node)
+        self.shape.broker_ports(node)
     }
 
     /// Process id of a broker.

@@ -126,6 +126,23 @@ impl Client {
         Ok(self.inner.stream_activated_jobs(request).await?.into_inner())
     }
 
+    /// Publishes a message that nobody waits for.
+    pub async fn publish(&mut self, correlation_key: &str) -> Result<(), Status> {
+        let request = pb::PublishMessageRequest {
+            name: "soak".to_owned(),
+            correlation_key: correlation_key.to_owned(),
+            ..Default::default()
+        };
+        self.inner.publish_message(within(request, Duration::from_secs(20))).await.map(drop)
+    }
+
+    /// Cancels an instance.
+    pub async fn cancel(&mut self, key: i64) -> Result<(), Status> {
+        let request =
+            pb::CancelProcessInstanceRequest { process_instance_key: key, ..Default::default() };
+        self.inner.cancel_process_instance(within(request, Duration::from_secs(20))).await.map(drop)
+    }
+
     /// Completes a job.
     pub async fn complete(&mut self, key: i64) -> Result<(), Status> {
         let request = pb::CompleteJobRequest { job_key: key, ..Default::default() };

@@ -12,13 +12,15 @@ use crate::stage::{SIDES, Side, Stage};
 use crate::verdict::Verdicts;
 
 /// Requests per second for each partition and for creations, on each gateway.
-const RATE: u32 = 5;
+pub const RATE: u32 = 5;
 /// Load before the fault, for comparison.
-const BEFORE: Duration = Duration::from_secs(8);
+pub const BEFORE: Duration = Duration::from_secs(8);
+/// How far a broker's ports move.
+const MOVED_BY: u16 = 100;
 /// Load after the recovery.
 const AFTER: Duration = Duration::from_secs(4);
 /// A cluster on two busy cores elects and recovers in this time.
-const RECOVERY: Duration = Duration::from_secs(90);
+pub const RECOVERY: Duration = Duration::from_secs(90);
 /// What no request to a healthy partition may take, and no pause in creations may last: a request
 /// that waits for a dead leader takes 10 to 15 s. On a machine with more to do than cores, the
 /// yardstick is what the JVM gateway needs for the same healthy partitions at the same time.
@@ -27,7 +29,7 @@ const UNTOUCHED: Duration = Duration::from_secs(3);
 const HANGING: Duration = Duration::from_secs(17);
 
 /// Plays all of them that are wanted.
-pub async fn play(stage: &Stage, options: &Options, verdicts: &mut Verdicts) {
+pub async fn play(stage: &mut Stage, options: &Options, verdicts: &mut Verdicts) {
     let pause = Duration::from_secs(if options.short { 15 } else { 60 });
     if options.wants("kill", true) {
         verdicts.begin("kill -9 a leader");
@@ -42,6 +44,11 @@ pub async fn play(stage: &Stage, options: &Options, verdicts: &mut Verdicts) {
     if options.wants("pause", true) {
         verdicts.begin(&format!("SIGSTOP a leader for {} s", pause.as_secs()));
         let done = stop_and_go(stage, pause, verdicts).await;
+        done.unwrap_or_else(|error| verdicts.broke(&error));
+    }
+    if options.wants("moved", false) {
+        verdicts.begin("a broker comes back at another address");
+        let done = moved(stage, verdicts).await;
         done.unwrap_or_else(|error| verdicts.broke(&error));
     }
     if options.wants("terminate", false) {
@@ -116,8 +123,37 @@ async fn stop_and_go(stage: &Stage, pause: Duration, verdicts: &mut Verdicts) ->
     Ok(())
 }
 
+/// A broker comes back under its id at other ports, as it does when its machine is replaced.
+async fn moved(stage: &mut Stage, verdicts: &mut Verdicts) -> Result<()> {
+    let (node, affected) = stage.victim()?;
+    let home = stage.cluster.shape.broker_env.get(&node).cloned().unwrap_or_default();
+    let mut away = home.clone();
+    let ports = stage.cluster.broker_ports(node);
+    for (api, port) in [("COMMANDAPI", ports.command), ("INTERNALAPI", ports.internal)] {
+        away.push((format!("ZEEBE_BROKER_NETWORK_{api}_PORT"), (port + MOVED_BY).to_string()));
+    }
+    for (step, env) in [("away", away), ("back", home)] {
+        println!("  broker {node} moves {step}");
+        stage.cluster.signal(node, "KILL")?;
+        stage.cluster.wait_until_gone(node, Duration::from_secs(10))?;
+        stage.cluster.shape.broker_env.insert(node, env);
+        stage.cluster.start_again(node)?;
+        stage.cluster.wait_until_broker_is_ready(node)?;
+        // The partitions that are its own come back to it, so that they are reached there.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stage.rebalance()?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let leaders = stage.cluster.wait_for_leaders(RECOVERY)?;
+        let leads = affected.iter().any(|partition| leaders.get(partition) == Some(&node));
+        println!("  leaders are {leaders:?}");
+        verdicts.check("the broker that moved leads again", leads, &format!("{leaders:?}"));
+        all_is_well(stage, verdicts).await;
+    }
+    Ok(())
+}
+
 /// Does the harm and notes when it was done.
-fn strike(load: &Load, affected: Vec<i32>, harm: impl FnOnce() -> Result<()>) -> Result<Fault> {
+pub fn strike(load: &Load, affected: Vec<i32>, harm: impl FnOnce() -> Result<()>) -> Result<Fault> {
     harm()?;
     let affected: BTreeSet<i32> = affected.into_iter().collect();
     println!("  struck the leader of {affected:?}");
@@ -125,7 +161,7 @@ fn strike(load: &Load, affected: Vec<i32>, harm: impl FnOnce() -> Result<()>) ->
 }
 
 /// Waits until both gateways serve the partitions again, and ends the load a little later.
-async fn recover(stage: &Stage, load: Load, fault: &Fault) -> Result<Vec<Sample>> {
+pub async fn recover(stage: &Stage, load: Load, fault: &Fault) -> Result<Vec<Sample>> {
     let affected: Vec<i32> = fault.affected.iter().copied().collect();
     let served = load.wait_until_served(&stage.sides(), &affected, fault.at, RECOVERY).await;
     tokio::time::sleep(AFTER).await;
@@ -134,7 +170,7 @@ async fn recover(stage: &Stage, load: Load, fault: &Fault) -> Result<Vec<Sample>
 }
 
 /// Prints both gateways' figures and asserts beegate's.
-fn judge(samples: &[Sample], fault: &Fault, verdicts: &mut Verdicts) {
+pub fn judge(samples: &[Sample], fault: &Fault, verdicts: &mut Verdicts) {
     let columns: Vec<_> =
         SIDES.iter().map(|&side| (side, Column::of(side, samples, fault))).collect();
     figures::print(&columns);
@@ -168,7 +204,7 @@ fn judge(samples: &[Sample], fault: &Fault, verdicts: &mut Verdicts) {
 }
 
 /// The same gateway serves every partition, without having been restarted.
-async fn all_is_well(stage: &Stage, verdicts: &mut Verdicts) {
+pub async fn all_is_well(stage: &Stage, verdicts: &mut Verdicts) {
     let probed = load::probe(stage, Side::Beegate).await;
     let found = probed.as_ref().err().map(|status| status.to_string()).unwrap_or_default();
     verdicts.check("beegate serves every partition afterwards", probed.is_ok(), &found);

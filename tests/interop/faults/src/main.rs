@@ -6,10 +6,13 @@
 
 mod client;
 mod commands;
+mod cut;
 mod figures;
 mod jobs;
 mod load;
 mod membership;
+mod proxy;
+mod soak;
 mod stage;
 mod verdict;
 
@@ -82,15 +85,21 @@ fn run(words: &[&str]) -> Result<()> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match suite {
         "faults" => runtime.block_on(faults(&options)),
+        "soak" => runtime.block_on(soak::run(&options)),
         other => bail!("unknown suite {other}"),
     }
 }
 
 async fn faults(options: &Options) -> Result<()> {
     let mut verdicts = Verdicts::default();
-    let stage = Stage::set(stage::cluster(options.ports, options.reuse)?, &[]).await?;
-    commands::play(&stage, options, &mut verdicts).await;
-    jobs::play(&stage, options, &mut verdicts).await;
-    membership::play(&stage, options, &mut verdicts).await;
+    if options.only.as_deref() != Some("cut") {
+        let cluster = stage::cluster(options.ports, options.reuse)?;
+        let points = cluster.shape.contact_points();
+        let mut stage = Stage::set(cluster, &points, &[]).await?;
+        commands::play(&mut stage, options, &mut verdicts).await;
+        jobs::play(&stage, options, &mut verdicts).await;
+        membership::play(&stage, options, &mut verdicts).await;
+    }
+    cut::play(options, &mut verdicts).await;
     verdicts.conclude()
 }

@@ -59,6 +59,8 @@ fn leave(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
     let leaver = start_beegate(&stage.cluster, id, &[&setting])?;
     wait_for(CONFLICT, || Ok(members(&stage.beegate)?.iter().any(|member| member == id)))
         .context("the new member was never seen")?;
+    let log = || Ok::<_, anyhow::Error>(std::fs::read_to_string(stage.cluster.jvm_gateway_log())?);
+    let logged = log()?.len();
     let took = leaver.stop()?;
     let began = Instant::now();
     let dropped =
@@ -67,6 +69,13 @@ fn leave(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
         "a gateway that stops is dropped at once",
         dropped.is_ok(),
         &format!("stopped in {} ms, dropped {} ms later", ms(took), ms(began.elapsed())),
+    );
+    let removed = format!("Member removed {id}");
+    let jvm_dropped = wait_for(LEAVE, || Ok(log()?[logged..].contains(&removed)));
+    verdicts.check(
+        "the JVM gateway drops it, too",
+        jvm_dropped.is_ok(),
+        &format!("{} ms later", ms(began.elapsed())),
     );
     Ok(())
 }

@@ -43,10 +43,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Takes a running cluster and sets beegate beside its JVM gateway.
-    pub async fn set(cluster: Cluster, more: &[&str]) -> Result<Self> {
+    /// Takes a running cluster and sets beegate beside its JVM gateway, with these contact points.
+    pub async fn set(cluster: Cluster, points: &[String], more: &[&str]) -> Result<Self> {
         cluster.wait_for_leaders(Duration::from_secs(120))?;
-        let beegate = start_beegate(&cluster, "faults-beegate", more)?;
+        let log = xtask::cache()?.join("faults-beegate.log");
+        let beegate = Gateway::start(&gateway::build()?, Behind::Cluster(points), more, log)?;
         println!("beegate is ready after {:.0} ms", beegate.ready_after.as_secs_f64() * 1e3);
         let mut clients = BTreeMap::new();
         clients.insert(Side::Beegate, Client::connect(beegate.grpc).await?);
