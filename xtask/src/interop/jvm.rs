@@ -13,8 +13,12 @@ use crate::{cache, run as run_command, skipped, zeebe};
 const PORTS: u16 = 28600;
 /// Shows every request that members send to the embedded broker, and every reply.
 const FILTER: &str = "info,actix_server=warn,beegate::net::listen=trace";
-/// Messages that nobody answers: their senders do not wait.
-const ONE_WAY: [&str; 0] = [];
+/// Messages whose senders wait for no answer: the first gets none, the second is sent at the end,
+/// when the connection may be gone before its answer.
+const ONE_WAY: [&str; 2] = ["cluster-topology-gossip", "stream-remove-all"];
+/// Recorded exchanges, of two gateways, that wait for the result of an instance that never ends. No
+/// broker answers them: the gateway gives up.
+const UNENDING: usize = 2 * 3;
 
 /// Starts both, takes the tours through the JVM gateway, and looks at what it sent.
 pub fn run(options: &[&str]) -> Result<()> {
@@ -69,7 +73,11 @@ fn check_answered(log: &str) -> Result<()> {
     ensure!(!subjects.is_empty(), "no request was logged");
     ensure!(unknown.is_empty(), "subjects that the embedded broker does not know: {unknown:?}");
     open.retain(|_, subject| !ONE_WAY.contains(subject));
-    ensure!(open.is_empty(), "requests without an answer: {open:?}");
-    println!("every request was answered");
+    let awaiting = open.values().filter(|subject| subject.starts_with("command-api-")).count();
+    ensure!(
+        open.len() == awaiting && awaiting <= UNENDING,
+        "requests without an answer, {UNENDING} commands aside: {open:?}"
+    );
+    println!("every request was answered, but {awaiting} for results that never come");
     Ok(())
 }
