@@ -114,8 +114,11 @@ impl Gateway {
         // Ours, not the gateway's, which would warn that it knows no such setting.
         start.env_remove("BEEGATE_BINARY");
         start.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        stop_leftover(&log);
         let began = Instant::now();
         let child = start.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let note = format!("{} grpc.port={grpc}", child.id());
+        std::fs::write(log.with_extension("pid"), note)?;
         let ready_after = Duration::ZERO;
         let mut gateway = Self { child, log, grpc, rest, monitoring, admin, internal, ready_after };
         let (port, path) = match behind {
@@ -192,6 +195,19 @@ impl Drop for Gateway {
         // A failed tour leaves no process behind; an error only means that it is gone already.
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// Stops the gateway that an interrupted run with the same log left behind.
+fn stop_leftover(log: &Path) {
+    let note = std::fs::read_to_string(log.with_extension("pid")).unwrap_or_default();
+    let Some((pid, port)) = note.split_once(' ') else { return };
+    // The id may have been given to somebody else since: the port must be among its arguments.
+    let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if arguments.split('\0').any(|argument| argument == port) {
+        println!("stopping the gateway of an interrupted run, process {pid}");
+        // An error only means that it ended just now.
+        Command::new("kill").args(["-KILL", pid]).status().ok();
     }
 }
 

@@ -106,7 +106,8 @@ class Gateway:
             payload = bytes.fromhex(step["raw_request_hex"])
         else:
             request = message_factory.GetMessageClass(method.input_type)()
-            json_format.ParseDict(with_bytes(step["request"], known), request, descriptor_pool=self.pool)
+            filled = with_bytes(step["request"], known)
+            json_format.ParseDict(filled, request, descriptor_pool=self.pool)
             payload = request.SerializeToString()
         path = f"/{SERVICE}/{step['rpc']}"
         kind = self.channel.unary_stream if step["rpc"] in STREAMING else self.channel.unary_unary

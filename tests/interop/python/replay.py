@@ -28,6 +28,7 @@ from recordings import exchanges, fill, masked, match, pick, scenarios, unnamed
 
 # The version that was recorded.
 RECORDED = "8.6."
+OTHER_SUITE = "it belongs to another suite"
 # How much longer or shorter than the JVM gateway a measured answer may take.
 SLACK_SECONDS = 2.0
 # Each gateway alone: the other one's deployments or commands would show.
@@ -323,7 +324,7 @@ def skip_reason(title: str, suite: str, own: bool, version: str) -> str | None:
     wanted = SUITES.get(title, "plain")
     suite = "plain" if suite == "embedded" else suite
     if wanted != suite:
-        return f"it belongs to the suite {wanted}"
+        return OTHER_SUITE
     return None
 
 
@@ -375,18 +376,22 @@ def check_lists(suite: str, tally: Tally) -> None:
 
 def report(tally: Tally, total: int) -> int:
     for title, (count, reason) in tally.skipped.items():
+        if reason == OTHER_SUITE:
+            continue
         print(f"not replayed: {title}, {count} exchanges: {reason}")
     for where, reason in tally.otherwise:
         print(f"differs on purpose: {where}: {reason}")
     for reason, places in tally.texts.items():
         print(f"text of its own in {len(places)} exchanges: {reason}")
     skipped = sum(count for count, _ in tally.skipped.values())
+    elsewhere = sum(count for count, reason in tally.skipped.values() if reason == OTHER_SUITE)
     done = tally.equal + len(tally.otherwise) + tally.lacking
     if tally.lacking:
         print(f"{tally.lacking} exchanges are what the embedded broker says that it lacks")
     print(
         f"{total} recorded exchanges: {tally.equal} equal ({tally.outdated} of them otherwise than "
-        f"recorded), {len(tally.otherwise)} differ on purpose, {skipped} not replayed, "
+        f"recorded), {len(tally.otherwise)} differ on purpose, {skipped - elsewhere} not replayed, "
+        f"{elsewhere} of other suites, "
         f"{len(tally.failed)} failed", flush=True,
     )
     if not tally.failed and done + skipped != total:
