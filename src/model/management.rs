@@ -267,7 +267,7 @@ pub struct PendingChange {
 pub struct ChangeStep {
     /// What is done: `PARTITION_JOIN` and others; `UNKNOWN` for what this version does not know.
     pub operation: &'static str,
-    /// The broker that does it or that it is done to.
+    /// The broker that does it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broker_id: Option<i32>,
     /// The partition.
@@ -276,7 +276,7 @@ pub struct ChangeStep {
     /// The new priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
-    /// The replicas that remain after a forced change.
+    /// The replicas that remain after a forced change, or the broker that is removed by force.
     pub brokers: Vec<i32>,
     /// The exporter.
     #[serde(skip_serializing_if = "Option::is_none")]

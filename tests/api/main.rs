@@ -3,6 +3,7 @@
 mod bad_input;
 mod grpc;
 mod http;
+mod management;
 mod monitoring;
 mod replay;
 mod rest;

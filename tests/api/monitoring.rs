@@ -144,6 +144,6 @@ fn actors_are_listed_and_found_by_name() {
             (&cluster["cluster_size"], &cluster["members"]),
             (&(-1).into(), &Value::Array(vec![]))
         );
-        assert_eq!(get(to, "/").await.json().as_array().map(Vec::len), Some(3));
+        assert_eq!(get(to, "/").await.json().as_array().map(Vec::len), Some(4));
     });
 }

@@ -17,7 +17,7 @@ use crate::http::{PATIENCE, Request, Response};
 use crate::rest::{config, gateway};
 
 /// A cluster of one broker that leads all partitions.
-fn view(partitions: u16, command_address: &str) -> ClusterView {
+pub fn view(partitions: u16, command_address: &str) -> ClusterView {
     let ids = (1..=partitions).map(PartitionId);
     let replica = |partition| ReplicaView {
         partition,

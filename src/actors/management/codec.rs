@@ -2,6 +2,7 @@
 //! cluster-protocol §5.4).
 
 use bytes::{Bytes, BytesMut};
+use serde_json::value::RawValue;
 
 use super::configuration;
 use crate::model::management::{ExportingMode, ManagementOperation, PartitionBackup};
@@ -16,6 +17,9 @@ use crate::wire::record::{CheckpointRecord, Record as _};
 use crate::wire::sbe::admin::{AdminRequest, AdminResponse};
 use crate::wire::sbe::backup::{BackupListResponse, BackupRequest, BackupStatusResponse};
 use crate::wire::sbe::{ExecuteCommandResponse, Message, Reply};
+
+/// What a request for the list has for an id.
+const NO_BACKUP: i64 = -1;
 
 /// Subject and payload of the request to one target.
 pub(super) fn request(
@@ -50,7 +54,7 @@ pub(super) fn request(
         }
         ManagementOperation::TakeBackup(id) => backup(BackupRequestType::TakeBackup, *id),
         ManagementOperation::BackupStatus(id) => backup(BackupRequestType::QueryStatus, *id),
-        ManagementOperation::ListBackups => backup(BackupRequestType::List, 0),
+        ManagementOperation::ListBackups => backup(BackupRequestType::List, NO_BACKUP),
         ManagementOperation::DeleteBackup(id) => backup(BackupRequestType::Delete, *id),
     }
 }
@@ -67,8 +71,9 @@ pub(super) fn answer(
         }
         ManagementOperation::FlowControl => {
             let AdminResponse { payload } = read(payload)?;
-            let json: serde_json::Value = serde_json::from_slice(&payload).map_err(unreadable)?;
-            Ok(Answer::FlowControl(json.to_string()))
+            // The broker's own text, so that nothing in it is lost.
+            let json: Box<RawValue> = serde_json::from_slice(&payload).map_err(unreadable)?;
+            Ok(Answer::FlowControl(json.get().to_owned()))
         }
         ManagementOperation::Exporting(_)
         | ManagementOperation::Rebalance

@@ -227,8 +227,8 @@ fn step(operation: &Operation) -> Result<ChangeStep, ManagementError> {
         Step::MemberJoin(_) => shown("BROKER_ADD", None),
         Step::MemberLeave(_) => shown("BROKER_REMOVE", None),
         Step::MemberRemove(remove) => {
-            let removed = Some(number(&remove.member_to_remove)?);
-            ChangeStep { broker_id: removed, ..shown("BROKER_REMOVE", None) }
+            let removed = vec![number(&remove.member_to_remove)?];
+            ChangeStep { brokers: removed, ..shown("BROKER_REMOVE", None) }
         }
         Step::PartitionJoin(join) => {
             let shown = shown("PARTITION_JOIN", Some(join.partition_id));

@@ -11,6 +11,8 @@
 
 mod codec;
 mod configuration;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -183,8 +185,9 @@ impl Parts {
             if let Err(cause) = &answer {
                 log::warn!(
                     "event=management_request_failed operation={} asked_by={asked_by} \
-                     target=\"{target}\" cause=\"{cause}\"",
+                     target=\"{target}\" cause={:?}",
                     operation.name(),
+                    cause.to_string(),
                 );
             }
             (target, answer)
@@ -252,13 +255,15 @@ fn log_end(
     let outcome = match result {
         Ok(ManagementOutcome::Change(change)) => format!("ok change={}", change.change_id),
         Ok(_) => "ok".to_owned(),
-        Err(error) => format!("failed cause=\"{error}\""),
+        Err(error) => format!("failed cause={:?}", error.to_string()),
     };
     let level = if operation.changes() { log::Level::Info } else { log::Level::Debug };
     log::log!(
         level,
-        "event=management_operation operation={} parameters=\"{operation:?}\" asked_by={asked_by} \
+        "event=management_operation operation={} parameters={:?} asked_by={asked_by} \
          took_ms={took_ms} outcome={outcome}",
         operation.name(),
+        // What came from outside, and the quotes in it, must not look like more of the line.
+        format!("{operation:?}"),
     );
 }

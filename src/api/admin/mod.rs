@@ -26,8 +26,8 @@ pub use lifecycle::{Lifecycle, Phase};
 pub use monitoring::serve as serve_monitoring;
 
 use crate::actors::gateway::Gateway;
-use crate::api::http::Listening;
 use crate::api::http::problem::Problem;
+use crate::api::http::{Listening, Miss};
 use crate::config::Config;
 
 /// Binds the admin endpoints to `admin.host` and `admin.port`. Call it inside an actix system.
@@ -93,6 +93,9 @@ async fn handle(request: HttpRequest, payload: web::Payload, admin: Data<Admin>)
     let Admin { gateway, observations } = admin.as_ref();
     if let Some(response) = management::handle(&request, payload, gateway).await {
         return response;
+    }
+    if request.path().starts_with("/actuator") {
+        return Miss::NotFound.response(&request);
     }
     let path = request.path();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -64,7 +64,10 @@ pub enum ManagementError {
         message: String,
     },
     /// Backups must have growing ids.
-    #[error("Backup with id {requested} cannot be taken: a backup with id {newest} already exists")]
+    #[error(
+        "Requested backup has id {requested}. The latest backup has id {newest}. Id of new backups \
+         must be higher than the previous one."
+    )]
     BackupExists {
         /// The id asked for.
         requested: i64,

@@ -19,7 +19,7 @@ pub struct BackupRequest {
     pub partition: u16,
     /// What to do.
     pub kind: BackupRequestType,
-    /// The backup, 0 for LIST.
+    /// The backup, -1 for LIST.
     pub backup_id: i64,
     /// Whether to append an empty `pattern`: brokers from 8.8 read it unconditionally although
     /// the schema version is the same; older ones ignore it (command-api §7.2).

@@ -42,12 +42,16 @@ pub(super) enum Refused {
     Bad(String),
     /// A message as the JVM gateway words it.
     Invalid(String),
+    /// The same, from the backups.
+    InvalidBackup(&'static str),
     /// The path exists, what it names does not.
     NoSuchThing,
     /// Something the endpoints are not for.
     NotSupported(&'static str),
     /// The body is too large.
     TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
     /// It comes from a page of another origin.
     Origin,
     /// The operation failed.
@@ -73,6 +77,10 @@ impl Refused {
             Self::TooLarge => {
                 let what = format!("the body is larger than {BODY_MAX} bytes");
                 framework(request, StatusCode::PAYLOAD_TOO_LARGE, &what)
+            }
+            Self::InvalidBackup(message) => failed(StatusCode::BAD_REQUEST, ACTUATOR, message),
+            Self::TooSlow => {
+                framework(request, StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
             }
             Self::Invalid(message) => failed(StatusCode::BAD_REQUEST, JSON, &message),
             Self::NoSuchThing => HttpResponse::NotFound().finish(),

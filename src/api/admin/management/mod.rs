@@ -11,6 +11,8 @@ mod flow_control;
 mod patch;
 mod request;
 
+use std::time::Duration;
+
 use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -26,6 +28,8 @@ use crate::api::http::Miss;
 pub(super) const ACTUATOR: &str = "application/vnd.spring-boot.actuator.v3+json";
 /// Largest request body: lists of broker ids and limits are far smaller.
 const BODY_MAX: usize = 64 * 1024;
+/// How long a client may take to send it.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The links to the endpoints, as `GET /actuator` names them.
 pub(super) const LINKS: &[(&str, &str, bool)] = &[
@@ -78,7 +82,8 @@ async fn respond(
     {
         return Err(Refused::Miss(Miss::MediaType { takes }));
     }
-    let body = read(payload).await?;
+    let body = tokio::time::timeout(BODY_TIME_MAX, read(payload));
+    let body = body.await.unwrap_or(Err(Refused::TooSlow))?;
     let Asked { operation, shown_as } = endpoint.asked(method, request.query_string(), &body)?;
     let peer = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
     let result = gateway.manage(operation.clone(), peer).await;

@@ -188,7 +188,7 @@ impl Endpoint {
                 let TakeBackup { backup_id } = json(body)?;
                 if backup_id <= 0 {
                     let message = "A backupId must be provided and it must be > 0";
-                    return Err(Refused::Invalid(message.to_owned()));
+                    return Err(Refused::InvalidBackup(message));
                 }
                 ManagementOperation::TakeBackup(backup_id)
             }
