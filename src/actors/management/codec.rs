@@ -67,7 +67,7 @@ pub(super) fn answer(
 ) -> Result<Answer, ManagementError> {
     match operation {
         ManagementOperation::Configuration(_) => {
-            configuration::response(payload).map(Answer::Outcome)
+            configuration::response(payload).map(Box::new).map(Answer::Outcome)
         }
         ManagementOperation::FlowControl => {
             let AdminResponse { payload } = read(payload)?;

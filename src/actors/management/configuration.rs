@@ -1,5 +1,5 @@
-//! Requests about the cluster configuration, and its messages as plain data (cluster-protocol §5.3,
-//! §5.4; monitoring §5.1).
+//! Requests about the cluster configuration, and its messages as plain data
+//! (cluster-protocol §5.3, §5.4; monitoring §5.1).
 
 use std::collections::BTreeMap;
 

@@ -59,7 +59,7 @@ pub enum Answer {
     /// Its limits, as JSON.
     FlowControl(String),
     /// The coordinator's answer is the outcome.
-    Outcome(ManagementOutcome),
+    Outcome(Box<ManagementOutcome>),
     /// It took the backup, or knows one with an id as high.
     Checkpoint {
         /// Whether it took it.
@@ -176,7 +176,7 @@ pub fn fold(
         ManagementOperation::FlowControl => Ok(flow_control(confirmed)),
         ManagementOperation::Configuration(_) => {
             let outcome = confirmed.into_iter().find_map(|(_, answer)| match answer {
-                Answer::Outcome(outcome) => Some(outcome),
+                Answer::Outcome(outcome) => Some(*outcome),
                 _ => None,
             });
             outcome.ok_or_else(|| ManagementError::Unreadable("nothing was answered".to_owned()))

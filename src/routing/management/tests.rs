@@ -1,3 +1,5 @@
+//! Who is asked and what the answers mean, over a cluster of three brokers.
+
 use super::*;
 use crate::model::management::{BackupState, ClusterConfiguration, ExportingMode};
 use crate::model::{
@@ -195,7 +197,7 @@ fn configurations_and_limits_are_passed_on() {
     let query = ManagementOperation::Configuration(ConfigurationRequest::Query);
     let configuration = ManagementOutcome::Configuration(ClusterConfiguration::default());
     let coordinator = Target::Coordinator(MemberId::new("0"));
-    let answers = vec![(coordinator, Ok(Answer::Outcome(configuration.clone())))];
+    let answers = vec![(coordinator, Ok(Answer::Outcome(Box::new(configuration.clone()))))];
     assert_eq!(fold(&query, answers), Ok(configuration));
     assert!(matches!(fold(&query, Vec::new()), Err(ManagementError::Unreadable(_))));
 
