@@ -48,11 +48,15 @@ pub fn run(options: &[&str]) -> Result<()> {
 fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
     if has_script("management_tour.py") {
         let reference = url(cluster.shape.jvm_gateway_management());
+        let brokers: Vec<_> = (0..cluster.shape.brokers)
+            .map(|node| url(cluster.broker_ports(node).management))
+            .collect();
         run_command(
             tours
                 .script("management_tour.py")
                 .env("BEEGATE_TOUR_MANAGEMENT", url(gateway.admin))
-                .env("BEEGATE_TOUR_MANAGEMENT_REFERENCE", reference),
+                .env("BEEGATE_TOUR_MANAGEMENT_REFERENCE", reference)
+                .env("BEEGATE_TOUR_MANAGEMENT_BROKERS", brokers.join(",")),
         )?;
     }
     let (grpc, rest) = cluster.shape.jvm_gateway_ports();
