@@ -11,6 +11,7 @@
 
 mod dialing;
 mod gauges;
+mod line;
 mod link;
 mod parts;
 mod reply;

@@ -10,7 +10,9 @@ use crate::actors::gateway::MemberOptions;
 use crate::actors::test_panic;
 use crate::gossip::SwimConfig;
 use crate::metrics;
-use crate::model::{ActorState, BrokerId, MemberId, Millis, PartitionHealth, PartitionRole};
+use crate::model::{
+    ActorState, BrokerId, ErrorCode, MemberId, Millis, PartitionHealth, PartitionRole,
+};
 use crate::net::membership::{self, Candidate, MembershipOptions};
 use crate::net::{Endpoint, EndpointOptions, Handlers, Messenger, MessengerOptions, ServeOptions};
 use crate::wire::broker_info::{BrokerInfo, COMMAND_API, PROPERTY};
@@ -92,6 +94,19 @@ async fn a_gateway_joins_finds_the_leader_and_shows_what_it_knows() {
     }
     let topology = actors.iter().find(|actor| actor.kind == "topology").unwrap();
     assert_eq!(topology.observed["partitions"][0]["leader"], 0);
+
+    // A denied leadership is doubted at once, and believed again soon.
+    broker.on_command(|arrived| arrived.fail(ErrorCode::PartitionLeaderMismatch, "not me"));
+    let rest = Command { transport_retry: false, ..keyed(1, 4) };
+    let error = execute(&session(&gateway), rest).await.unwrap_err();
+    assert_eq!(error.to_string(), "not me (partition 1)");
+    let denied = std::time::Instant::now();
+    eventually("doubted", || !gateway.view().has_leader(PartitionId(1))).await;
+    assert!(denied.elapsed() < std::time::Duration::from_millis(200), "{:?}", denied.elapsed());
+    broker.on_command(broker::Arrived::complete);
+    assert!(execute(&session(&gateway), keyed(1, 5)).await.is_ok());
+    assert!(denied.elapsed() < std::time::Duration::from_secs(1), "{:?}", denied.elapsed());
+    eventually("confirmed", || gateway.view().partitions[0].leader_source == "reply").await;
 
     // A topology that panics publishes the same again, and commands go on meanwhile.
     let before = gateway.view();

@@ -13,7 +13,7 @@ use crate::wire::frame::{Handshake, cluster_preamble};
 use crate::wire::record::{JobBatchRecord, JobRecord, Record as _};
 
 /// Accepts connections, shakes hands and then does what `act` says with each.
-async fn raw_broker<F, A>(act: F) -> Address
+pub(super) async fn raw_broker<F, A>(act: F) -> Address
 where
     F: Fn(TcpStream, usize) -> A + Send + Sync + 'static,
     A: Future<Output = ()> + Send + 'static,

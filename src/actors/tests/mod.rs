@@ -3,6 +3,7 @@
 mod broker;
 mod cluster;
 mod failures;
+mod faults;
 mod jobs;
 mod panics;
 mod path;
