@@ -62,8 +62,8 @@ async fn kill(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
     let (victim, affected) = stage.victim()?;
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let fault = strike(&load, affected, || stage.cluster.signal(victim, "KILL"))?;
-    let samples = recover(stage, load, &fault).await;
+    let mut fault = strike(stage, &load, affected, || stage.cluster.signal(victim, "KILL"))?;
+    let samples = recover(stage, load, &mut fault).await;
     stage.cluster.wait_until_gone(victim, Duration::from_secs(10))?;
     judge(&samples?, &fault, verdicts);
     stage.cluster.start_again(victim)?;
@@ -76,9 +76,9 @@ async fn terminate(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
     let (victim, affected) = stage.victim()?;
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let fault = strike(&load, affected, || stage.cluster.signal(victim, "TERM"))?;
+    let mut fault = strike(stage, &load, affected, || stage.cluster.signal(victim, "TERM"))?;
     let gone = stage.cluster.wait_until_gone(victim, Duration::from_secs(60));
-    let samples = recover(stage, load, &fault).await;
+    let samples = recover(stage, load, &mut fault).await;
     gone?;
     judge(&samples?, &fault, verdicts);
     stage.cluster.start_again(victim)?;
@@ -89,21 +89,17 @@ async fn terminate(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
 
 /// Leaders that are not the primary choice step down; their brokers and connections stay.
 async fn rebalance(stage: &Stage, verdicts: &mut Verdicts) -> Result<()> {
-    let before = stage.cluster.wait_for_leaders(RECOVERY)?;
+    stage.cluster.wait_for_leaders(RECOVERY)?;
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let mut fault = strike(&load, Vec::new(), || stage.rebalance())?;
     // Who moves is the brokers' choice: it is seen afterwards.
+    let mut fault = strike(stage, &load, [], || stage.rebalance())?;
     tokio::time::sleep(Duration::from_secs(8)).await;
-    let after = stage.cluster.wait_for_leaders(RECOVERY)?;
-    fault.affected =
-        before.iter().filter(|&(p, node)| after.get(p) != Some(node)).map(|(&p, _)| p).collect();
+    stage.cluster.wait_for_leaders(RECOVERY)?;
+    let samples = recover(stage, load, &mut fault).await?;
     if fault.affected.is_empty() {
         println!("  every leader was the primary choice already: nothing moved");
-    } else {
-        println!("  leaders before {before:?}, after {after:?}");
     }
-    let samples = recover(stage, load, &fault).await?;
     judge(&samples, &fault, verdicts);
     all_is_well(stage, verdicts).await;
     Ok(())
@@ -113,10 +109,10 @@ async fn stop_and_go(stage: &Stage, pause: Duration, verdicts: &mut Verdicts) ->
     let (victim, affected) = stage.victim()?;
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let fault = strike(&load, affected, || stage.cluster.signal(victim, "STOP"))?;
+    let mut fault = strike(stage, &load, affected, || stage.cluster.signal(victim, "STOP"))?;
     tokio::time::sleep(pause).await;
     stage.cluster.signal(victim, "CONT")?;
-    let samples = recover(stage, load, &fault).await?;
+    let samples = recover(stage, load, &mut fault).await?;
     judge(&samples, &fault, verdicts);
     stage.cluster.wait_until_broker_is_ready(victim)?;
     all_is_well(stage, verdicts).await;
@@ -153,19 +149,30 @@ async fn moved(stage: &mut Stage, verdicts: &mut Verdicts) -> Result<()> {
 }
 
 /// Does the harm and notes when it was done.
-pub fn strike(load: &Load, affected: Vec<i32>, harm: impl FnOnce() -> Result<()>) -> Result<Fault> {
+pub fn strike(
+    stage: &Stage,
+    load: &Load,
+    affected: impl IntoIterator<Item = i32>,
+    harm: impl FnOnce() -> Result<()>,
+) -> Result<Fault> {
+    let leaders = stage.cluster.leaders();
     harm()?;
     let affected: BTreeSet<i32> = affected.into_iter().collect();
-    println!("  struck the leader of {affected:?}");
-    Ok(Fault { at: load.now(), affected })
+    println!("  struck the leader of {affected:?}, leaders {leaders:?}");
+    Ok(Fault { at: load.now(), affected, leaders })
 }
 
-/// Waits until both gateways serve the partitions again, and ends the load a little later.
-pub async fn recover(stage: &Stage, load: Load, fault: &Fault) -> Result<Vec<Sample>> {
+/// Waits until both gateways serve the partitions again, and ends the load a little later. Partitions
+/// that changed their leader meanwhile, for whatever reason, were affected, too.
+pub async fn recover(stage: &Stage, load: Load, fault: &mut Fault) -> Result<Vec<Sample>> {
     let affected: Vec<i32> = fault.affected.iter().copied().collect();
     let served = load.wait_until_served(&stage.sides(), &affected, fault.at, RECOVERY).await;
     tokio::time::sleep(AFTER).await;
     let samples = load.finish().await;
+    let leaders = stage.cluster.leaders();
+    println!("  leaders {leaders:?} afterwards");
+    let moved = leaders.iter().filter(|&(p, node)| fault.leaders.get(p) != Some(node));
+    fault.affected.extend(moved.map(|(partition, _)| *partition));
     served.map(|()| samples)
 }
 

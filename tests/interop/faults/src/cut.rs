@@ -119,14 +119,14 @@ async fn without_commands(stage: &Stage, network: &Network, verdicts: &mut Verdi
     let gate = &network.commands[usize::from(victim)];
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let fault = strike(&load, affected, || {
+    let mut fault = strike(stage, &load, affected, || {
         gate.set_open(false);
         Ok(())
     })?;
     tokio::time::sleep(COMMANDS_CUT).await;
     gate.set_open(true);
     println!("  healed {} s after the fault", COMMANDS_CUT.as_secs());
-    let samples = recover(stage, load, &fault).await?;
+    let samples = recover(stage, load, &mut fault).await?;
     judge(&samples, &fault, verdicts);
     all_is_well(stage, verdicts).await;
     Ok(())
@@ -136,7 +136,7 @@ async fn without_commands(stage: &Stage, network: &Network, verdicts: &mut Verdi
 async fn without_gossip(stage: &Stage, network: &Network, verdicts: &mut Verdicts) -> Result<()> {
     let load = Load::start(stage, RATE);
     tokio::time::sleep(BEFORE).await;
-    let fault = strike(&load, stage.partitions(), || {
+    let fault = strike(stage, &load, stage.partitions(), || {
         network.gossip.set_open(false);
         Ok(())
     })?;

@@ -15,6 +15,8 @@ pub struct Fault {
     pub at: Duration,
     /// Partitions whose leader it struck.
     pub affected: BTreeSet<i32>,
+    /// Who led each partition right before.
+    pub leaders: BTreeMap<i32, u16>,
 }
 
 /// What one gateway made of one group of requests.
