@@ -44,6 +44,10 @@ CALLS = [
     ("POST", "/exporters/foo/disable?dryRun=true", None, 400, FIXED),
 ]
 
+# What a gateway of 8.5 has not.
+SINCE_8_6 = ("GET /exporters", "POST /exporters", "GET /flowControl", "POST /flowControl",
+             "PATCH /cluster")
+
 passed = 0
 
 
@@ -70,16 +74,20 @@ def call(method: str, url: str, body=None) -> tuple[int, str]:
 def topology(url: str) -> dict:
     status, text = call("GET", f"{url}/v1/topology")
     check(status == 200, f"{url} serves its topology")
-    shown = json.loads(text)
-    del shown["gatewayVersion"]
-    return shown
+    return json.loads(text)
 
 
 def main() -> int:
     print("# operating a JVM gateway in front of the embedded broker", flush=True)
     try:
-        check(topology(JVM) == topology(BEEGATE), "both gateways show the same topology")
+        theirs, ours = topology(JVM), topology(BEEGATE)
+        version = theirs.pop("gatewayVersion")
+        del ours["gatewayVersion"]
+        check(theirs == ours, "both gateways show the same topology")
         for method, path, body, wanted, part in CALLS:
+            if version.startswith("8.5.") and f"{method} {path}".startswith(SINCE_8_6):
+                print(f"skipped: a gateway of {version} has no {method} {path}", flush=True)
+                continue
             began = time.monotonic()
             status, text = call(method, ACTUATOR + path, body)
             took = time.monotonic() - began
