@@ -5,6 +5,19 @@
 
 #[cfg(not(feature = "simulation"))]
 pub use rand::rng;
+/// Waits for several things; which of those that are ready is taken is random.
+#[cfg(not(feature = "simulation"))]
+pub(crate) use tokio::select;
+
+/// Waits for several things; the first of those that are ready is taken, because tokio cannot be told
+/// a seed.
+#[cfg(feature = "simulation")]
+macro_rules! select {
+    ($($branches:tt)*) => { tokio::select! { biased; $($branches)* } };
+}
+#[cfg(feature = "simulation")]
+pub(crate) use select;
+
 #[cfg(feature = "simulation")]
 pub use simulated::{Simulated, rng, seed};
 

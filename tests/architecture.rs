@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wire", &["model", "wire"]),
     ("gossip", &["model", "gossip", "wire::swim", "wire::broker_info", "wire::configuration"]),
     ("routing", &["model", "error", "routing", "wire::record"]),
-    ("net", &["model", "error", "config", "wire", "gossip", "net", "clock"]),
+    ("net", &["model", "error", "config", "wire", "gossip", "net", "clock", "chance"]),
     (
         "actors",
         &[

@@ -9,6 +9,7 @@ use rand::seq::IndexedRandom;
 use tokio::sync::mpsc;
 
 use super::hub::Hub;
+use crate::chance::{self, select};
 use crate::gossip::Event;
 use crate::model::{BrokerId, PartitionHealth, PartitionId, PartitionRole};
 use crate::net::{Members, RequestError};
@@ -56,14 +57,14 @@ pub async fn follow(hub: Arc<Hub>, mut events: mpsc::Receiver<Event>) {
         tokio::time::interval_at(tokio::time::Instant::now() + SYNC_INTERVAL, SYNC_INTERVAL);
     sync.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
+        select! {
             event = events.recv() => match event {
                 Some(event) => react(&hub, event),
                 None => return,
             },
             _ = sync.tick() => {
                 let members = hub.membership().members();
-                if let Some(known) = members.others.choose(&mut crate::chance::rng()) {
+                if let Some(known) = members.others.choose(&mut chance::rng()) {
                     tokio::spawn(tell_configuration(Arc::clone(&hub), known.member.clone()));
                 }
             }

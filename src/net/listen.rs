@@ -23,6 +23,7 @@ use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
 use super::resolve::Resolver;
 use super::sockets::{self, TcpListener, TcpStream};
 use super::transport::Transport;
+use crate::chance::select;
 use crate::clock::instant;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError, Handshake, HandshakeError, Status};
@@ -93,7 +94,7 @@ impl Listener {
     ) {
         let mut connections = JoinSet::new();
         loop {
-            let accepted = tokio::select! {
+            let accepted = select! {
                 () = stop.cancelled() => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = self.tcp.accept() => accepted,
@@ -177,7 +178,7 @@ pub async fn serve_connection<S: Transport>(
         keep_alive: Mutex::new(KeepAlive::new(Role::Acceptor, instant())),
         heartbeats: tokio::sync::Notify::new(),
     };
-    let ended = tokio::select! {
+    let ended = select! {
         ended = intake.read(reader) => ended,
         ended = intake.write(writer, outgoing, endpoint, options.write_timeout) => ended,
     };
@@ -286,7 +287,7 @@ impl Intake<'_> {
                 Due::At(due) => due,
             };
             if writer.buffered() == 0 {
-                tokio::select! {
+                select! {
                     _ = outgoing.recv_many(&mut burst, REPLIES_PER_BURST) => {}
                     () = self.heartbeats.notified() => continue,
                     () = sleep_until(due) => continue,

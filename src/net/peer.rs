@@ -7,7 +7,7 @@
 //!
 //! Invariant: every request gets exactly one outcome, unless its caller gave it up.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::keep_alive::{Due, HEARTBEAT_SUBJECT, HEARTBEAT_TIMEOUT, KeepAlive};
 use super::listen::sleep_until;
 use super::messaging::{Pool, RequestError, outcome};
 use super::sockets::TcpStream;
+use crate::chance::select;
 use crate::clock::instant;
 use crate::wire::address::Address;
 use crate::wire::frame::{Frame, FrameError};
@@ -57,7 +58,7 @@ pub(super) struct Peer {
     pool: Arc<Pool>,
     address: Address,
     messages: mpsc::Receiver<Outgoing>,
-    pending: HashMap<i64, Pending>,
+    pending: BTreeMap<i64, Pending>,
 }
 
 /// Whether to look for more messages after a connection ended.
@@ -73,7 +74,7 @@ impl Peer {
         address: Address,
         messages: mpsc::Receiver<Outgoing>,
     ) -> Self {
-        Self { pool, address, messages, pending: HashMap::new() }
+        Self { pool, address, messages, pending: BTreeMap::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -117,7 +118,7 @@ impl Peer {
         for message in burst {
             message.fail(closed.clone());
         }
-        for (_, pending) in self.pending.drain() {
+        for pending in std::mem::take(&mut self.pending).into_values() {
             let _gone = pending.reply.send(Err(closed.clone()));
         }
         Ended::Broken
@@ -155,7 +156,7 @@ impl Peer {
                 Due::At(due) => due,
             };
             let unsent = writer.buffered() > 0;
-            tokio::select! {
+            select! {
                 result = reader.read(&mut frames) => {
                     keep_alive.read(instant());
                     for frame in frames.drain(..) {

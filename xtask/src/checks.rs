@@ -8,6 +8,8 @@ use crate::cargo;
 pub fn run() -> Result<()> {
     crate::run(cargo().args(["fmt", "--all", "--check"]))?;
     crate::run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let simulated = ["clippy", "--features", "simulation", "--test", "turmoil"];
+    crate::run(cargo().args(simulated).args(["--", "-D", "warnings"]))?;
     crate::run(
         cargo()
             .args(["doc", "--workspace", "--no-deps", "--document-private-items"])

@@ -17,6 +17,7 @@ use super::reply::interpret;
 use super::vitals::Vitals;
 use crate::actors::request_table::{Completion, RequestTable};
 use crate::actors::ticket::{Answer, Ticket};
+use crate::chance::select;
 use crate::clock::instant;
 use crate::error::GatewayError;
 use crate::model::{CommandKind, Millis};
@@ -112,7 +113,7 @@ where
             }
             Due::At(None) => line.wake.notified().await,
             Due::At(Some(at)) => {
-                tokio::select! {
+                select! {
                     () = line.wake.notified() => {}
                     () = tokio::time::sleep_until(at.into()) => {}
                 }

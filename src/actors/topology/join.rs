@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Configuration, Gossip, Topology};
 use crate::actors::mailbox::Mailbox;
-use crate::chance;
+use crate::chance::{self, select};
 use crate::config::Config;
 use crate::gossip::SwimConfig;
 use crate::model::MemberId;
@@ -170,7 +170,7 @@ pub fn serve(
     let (sender, mut events) = mpsc::channel(EVENTS_MAX);
     let driving = candidate.run(options, messenger, udp, sender);
     actix_rt::spawn(async move {
-        tokio::select! {
+        select! {
             () = driving => log::error!("event=membership_ended"),
             () = stop.cancelled() => log::info!("event=cluster_member_leaves"),
         }

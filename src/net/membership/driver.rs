@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Control, Inbound, Members};
+use crate::chance::select;
 use crate::clock::Clock;
 use crate::gossip::SwimIdentity;
 use crate::gossip::{Event, Input, Output, ReplyToken, RequestToken, Swim, SwimConfig};
@@ -79,7 +80,7 @@ impl Driver {
         members.store(Arc::new(self.snapshot()));
         loop {
             let due = self.clock.until(self.swim.poll_timeout());
-            let input = tokio::select! {
+            let input = select! {
                 change = control.recv() => match change {
                     None => return,
                     Some(Control::SetProperty { name, value }) => Input::SetProperty { name, value },
