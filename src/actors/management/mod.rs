@@ -5,7 +5,7 @@
 //! the sockets and the deadline. An operation that was begun goes on when its caller went away or
 //! the actor is restarted; each one that changes something leaves one line in the log.
 //!
-//! Invariant: at most [`RUNNING_MAX`] operations at a time, each of which ends by its deadline.
+//! Invariant: at most `RUNNING_MAX` operations at a time, each of which ends by its deadline.
 //!
 //! [`routing::management`]: crate::routing::management
 

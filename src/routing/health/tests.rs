@@ -1,3 +1,5 @@
+//! The verdicts of the state machine, one by one and under random schedules.
+
 use proptest::prelude::*;
 
 use super::*;

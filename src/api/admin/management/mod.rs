@@ -1,9 +1,10 @@
 //! The JVM gateway's management endpoints under `/actuator`: the cluster configuration, exporters,
 //! backups, flow control (monitoring §5).
 //!
-//! From an HTTP request to a [`ManagementOperation`] and from its outcome to a response. Whoever
-//! reaches them controls the cluster and needs no password, so they are on the admin port, and on
-//! the monitoring port only where the configuration says so.
+//! From an HTTP request to a [`ManagementOperation`](crate::model::management::ManagementOperation)
+//! and from its outcome to a response. Whoever reaches them controls the cluster and needs no
+//! password, so they are on the admin port, and on the monitoring port only where the configuration
+//! says so.
 
 mod answer;
 mod exporters;
