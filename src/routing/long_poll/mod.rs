@@ -24,6 +24,8 @@ mod queue;
 mod scheduler;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub use queue::QueueKey;
 pub use scheduler::{LongPolls, TooManyPolls};
