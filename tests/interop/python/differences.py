@@ -93,4 +93,9 @@ TEXTS: list = [
         r"^(Cannot invoke \".*|[\w.\[\]]+ must not be null)$",
         "(a member is null)",
     ),
+    (
+        "a timeout names the partition",
+        r"(?<=S) \(partition \d+\)$|(?<=request timed out between gateway and broker): Request .*$",
+        "",
+    ),
 ]

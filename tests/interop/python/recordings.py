@@ -147,7 +147,7 @@ def masked(expected, actual):
 
 VOLATILE = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "{{time}}"),
-    (re.compile(r"command-api-\d+ to \S+ timed"), "command-api-{{partition}} to {{address}} timed"),
+    (re.compile(r"command-api-\S+ to \S+ timed"), "command-api-{{partition}} to {{address}} timed"),
 ]
 
 
