@@ -99,6 +99,7 @@ async fn faults(options: &Options) -> Result<()> {
         commands::play(&mut stage, options, &mut verdicts).await;
         jobs::play(&stage, options, &mut verdicts).await;
         membership::play(&stage, options, &mut verdicts).await;
+        commands::play_last(&stage, options, &mut verdicts).await;
     }
     cut::play(options, &mut verdicts).await;
     verdicts.conclude()
