@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::tours::{Target, Tours, has_script, url};
+use super::tours::{Target, Tours, url};
 use crate::cluster::{Cluster, JvmGateway, Shape};
 use crate::gateway::{self, Behind, Gateway, NOBODY};
 use crate::{cache, run as run_command, zeebe};
@@ -46,7 +46,7 @@ pub fn run(options: &[&str]) -> Result<()> {
 
 /// What only makes sense beside a JVM gateway of the same cluster.
 fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
-    if has_script("management_tour.py") {
+    if cluster.shape.version.starts_with("8.6.") {
         let reference = url(cluster.shape.jvm_gateway_management());
         let brokers: Vec<_> = (0..cluster.shape.brokers)
             .map(|node| url(cluster.broker_ports(node).management))
@@ -58,6 +58,8 @@ fn compare(tours: &Tours, cluster: &Cluster, gateway: &Gateway) -> Result<()> {
                 .env("BEEGATE_TOUR_MANAGEMENT_REFERENCE", reference)
                 .env("BEEGATE_TOUR_MANAGEMENT_BROKERS", brokers.join(",")),
         )?;
+    } else {
+        println!("skipped: the management tour compares with the operations of 8.6");
     }
     let (grpc, rest) = cluster.shape.jvm_gateway_ports();
     tours.replay(&Target::beegate(gateway), &Target::of_ports(grpc, rest), "plain")

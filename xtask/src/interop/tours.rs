@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::gateway::Gateway;
 use crate::{cache, cargo, root, run};
 
+const PYTHON_FOLDER: &str = "tests/interop/python";
+
 /// Where a tour goes. An empty address is not there.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
@@ -82,13 +84,6 @@ impl Tours {
         command.arg(format!("{PYTHON_FOLDER}/{name}"));
         command
     }
-}
-
-const PYTHON_FOLDER: &str = "tests/interop/python";
-
-/// Whether there is such a script.
-pub fn has_script(name: &str) -> bool {
-    root().join(PYTHON_FOLDER).join(name).exists()
 }
 
 fn with(command: &mut Command, target: &Target) -> Result<()> {
