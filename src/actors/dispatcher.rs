@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use serde_json::{Value, json};
 
 use super::admission::Budget;
+use super::alarm::Alarm;
 use super::cell::Observe;
 use super::leader::{self, LeaderConnection, Links, Transmit};
 use super::mailbox::{Mail, Mailbox};
@@ -96,7 +97,7 @@ pub struct Dispatcher {
     lanes: BTreeMap<PartitionId, Lane>,
     router: Router,
     resting: RetryQueue<Ticket>,
-    timer: Option<(Millis, SpawnHandle)>,
+    alarm: Alarm,
 }
 
 /// Starts the dispatcher; it starts the leader connections.
@@ -120,7 +121,7 @@ impl Dispatcher {
             lanes,
             router: Router::default(),
             resting: RetryQueue::default(),
-            timer: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -253,7 +254,7 @@ impl Dispatcher {
 
     /// Tries again what waited long enough, and ends what waited too long.
     fn turn(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
+        self.alarm.rang();
         let now = self.parts.shared.clock().now();
         while let Some(turn) = self.resting.take_due(now) {
             match turn {
@@ -277,14 +278,7 @@ impl Dispatcher {
         let gauges = &self.parts.gauges;
         gauges.resting.store(self.resting.len() as u64, Relaxed);
         let Some(due) = self.resting.next_due() else { return };
-        if let Some((at, handle)) = self.timer {
-            if at <= due {
-                return;
-            }
-            context.cancel_future(handle);
-        }
-        let wait = self.parts.shared.clock().until(due);
-        self.timer = Some((due, context.run_later(wait, Self::turn)));
+        self.alarm.set_by(due, self.parts.shared.clock(), context, Self::turn);
     }
 
     fn sweep(&mut self, context: &mut Context<Self>) {

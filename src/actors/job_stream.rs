@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, Context, Handler, Supervised};
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use rand::Rng as _;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::activation::{GiveBack, NOT_SENT, Owed};
+use super::alarm::Alarm;
 use super::gateway::{ActivatedJob, Delivered, JobDelivery};
 use super::job_caller::JobCaller;
 use super::mailbox::{Mail, Mailbox};
@@ -120,7 +121,7 @@ pub struct JobStreamActor {
     pushed: u64,
     refused: u64,
     next_sweep: Millis,
-    timer: Option<(Millis, SpawnHandle)>,
+    alarm: Alarm,
 }
 
 /// Starts the job streams.
@@ -158,7 +159,7 @@ impl JobStreamActor {
             pushed: 0,
             refused: 0,
             next_sweep: Millis(0),
-            timer: None,
+            alarm: Alarm::default(),
         };
         // Brokers that were known before; nothing is sent while there are no streams.
         let brokers: Vec<BrokerId> =
@@ -435,21 +436,11 @@ impl JobStreamActor {
     fn set_timer(&mut self, context: &mut Context<Self>) {
         let sweep = Some(self.next_sweep).filter(|_| !self.clients.is_empty());
         let due = self.streams.next_deadline().into_iter().chain(sweep).min();
-        if due == self.timer.as_ref().map(|(at, _)| *at) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            context.cancel_future(timer);
-        }
-        if let Some(due) = due {
-            let pause = self.parts.shared.clock().until(due);
-            let timer = context.run_later(pause, Self::due);
-            self.timer = Some((due, timer));
-        }
+        self.alarm.set(due, self.parts.shared.clock(), context, Self::due);
     }
 
     fn due(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
+        self.alarm.rang();
         let now = self.now();
         let mut out = Vec::new();
         if now >= self.next_sweep {

@@ -25,6 +25,7 @@ use supervise::{Backoff, Policy};
 
 pub mod activation;
 pub mod admission;
+mod alarm;
 pub mod cell;
 pub mod dispatcher;
 pub mod gateway;

@@ -14,11 +14,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, Context, Handler, Supervised};
 use serde_json::{Value, json};
 
 pub use give_back::{GiveBack, NOT_SENT, Owed};
 
+use super::alarm::Alarm;
 use super::cell::Observe;
 use super::dispatcher::ViewChanged;
 use super::gateway::{ActivatedJob, Delivered, JobDelivery, Returned};
@@ -157,7 +158,7 @@ pub struct JobActivation {
     open: BTreeMap<PollId, Open>,
     ring: Vec<PartitionId>,
     next_sweep: Millis,
-    timer: Option<(Millis, SpawnHandle)>,
+    alarm: Alarm,
 }
 
 /// Starts job activation.
@@ -202,7 +203,7 @@ impl JobActivation {
             open: BTreeMap::new(),
             ring: Vec::new(),
             next_sweep: Millis(0),
-            timer: None,
+            alarm: Alarm::default(),
             parts,
         };
         let asked = actor.take_over_partitions();
@@ -419,21 +420,11 @@ impl JobActivation {
     fn set_timer(&mut self, context: &mut Context<Self>) {
         let sweep = Some(self.next_sweep).filter(|_| !self.open.is_empty());
         let due = self.polls.next_deadline().into_iter().chain(sweep).min();
-        if due == self.timer.as_ref().map(|(at, _)| *at) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            context.cancel_future(timer);
-        }
-        if let Some(due) = due {
-            let pause = self.parts.shared.clock().until(due);
-            let timer = context.run_later(pause, Self::due);
-            self.timer = Some((due, timer));
-        }
+        self.alarm.set(due, self.parts.shared.clock(), context, Self::due);
     }
 
     fn due(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
+        self.alarm.rang();
         let now = self.now();
         let mut out = Vec::new();
         self.sweep(now, &mut out);

@@ -22,9 +22,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use serde_json::json;
 
+use super::alarm::Alarm;
 use super::dispatcher::{Dispatcher, ViewChanged};
 use super::mailbox::{Mail, Mailbox};
 use super::shared::Shared;
@@ -82,7 +83,7 @@ pub struct LeaderConnection {
     /// Attempts to connect that failed in a row.
     failures: u32,
     generation: u64,
-    timer: Option<(Millis, SpawnHandle)>,
+    alarm: Alarm,
 }
 
 /// Starts the leader connection of a partition; the gate tells whether the leader answers.
@@ -125,7 +126,7 @@ impl LeaderConnection {
             retiring: Vec::new(),
             failures: 0,
             generation: 0,
-            timer: None,
+            alarm: Alarm::default(),
         }
     }
 

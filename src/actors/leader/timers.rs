@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
-use actix::{AsyncContext, Context};
+use actix::Context;
 
 use super::link::{Ending, Link};
 use super::{LeaderConnection, State};
@@ -51,7 +51,7 @@ impl LeaderConnection {
 
     /// Answers what is overdue, and looks after the broker.
     pub(super) fn due(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
+        self.alarm.rang();
         let now = self.now();
         if let State::Up(link) = &self.state {
             link.expire(now);
@@ -97,14 +97,7 @@ impl LeaderConnection {
 
     /// Makes sure that the one timer fires at `at` or before.
     pub(super) fn arm_for(&mut self, at: Millis, context: &mut Context<Self>) {
-        if let Some((armed, handle)) = self.timer {
-            if armed <= at {
-                return;
-            }
-            context.cancel_future(handle);
-        }
-        let wait = self.parts.shared.clock().until(at);
-        self.timer = Some((at, context.run_later(wait, Self::due)));
+        self.alarm.set_by(at, self.parts.shared.clock(), context, Self::due);
     }
 
     /// Lets go of what nobody waits for any more.

@@ -13,7 +13,7 @@ mod observe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use rand::seq::IteratorRandom as _;
@@ -21,6 +21,7 @@ use rand::seq::IteratorRandom as _;
 pub use join::{Joined, MemberOptions, StartError, join, serve};
 use observe::TopologyState;
 
+use super::alarm::Alarm;
 use super::leader::{Evidence, LeaderHint, Target};
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{BrokerEvent, Shared};
@@ -68,7 +69,7 @@ pub struct Topology {
     parts: Parts,
     directory: BrokerDirectory,
     published: u64,
-    timer: Option<(Millis, SpawnHandle)>,
+    alarm: Alarm,
 }
 
 /// Starts the topology over a membership.
@@ -89,7 +90,7 @@ pub fn start(shared: &Shared, membership: Membership, messenger: Messenger) -> M
 
 impl Topology {
     fn new(parts: Parts) -> Self {
-        Self { parts, directory: BrokerDirectory::new(), published: 0, timer: None }
+        Self { parts, directory: BrokerDirectory::new(), published: 0, alarm: Alarm::default() }
     }
 
     fn now(&self) -> Millis {
@@ -157,18 +158,11 @@ impl Topology {
     /// Wakes when the directory has something to end by itself.
     fn arm(&mut self, context: &mut Context<Self>) {
         let Some(due) = self.directory.poll_timeout() else { return };
-        if let Some((at, handle)) = self.timer {
-            if at <= due {
-                return;
-            }
-            context.cancel_future(handle);
-        }
-        let wait = self.parts.shared.clock().until(due);
-        self.timer = Some((due, context.run_later(wait, Self::timeout)));
+        self.alarm.set_by(due, self.parts.shared.clock(), context, Self::timeout);
     }
 
     fn timeout(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
+        self.alarm.rang();
         let now = self.now();
         if self.directory.handle_timeout(now) {
             self.publish(context);
