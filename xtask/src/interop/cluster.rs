@@ -117,10 +117,11 @@ impl Watch {
         Ok(Self { logs: logs.collect::<Result<_>>()? })
     }
 
-    /// Every broker saw the member come, and none suspected or lost it.
+    /// Every broker saw the member come, none lost it, and none suspected it more than others.
     ///
-    /// Brokers wait 100 ms for the answer to a probe. Where processors are so busy that they miss
-    /// each other's answers, too, they may miss as many of ours.
+    /// Brokers wait 100 ms for the answer to a probe, which three brokers, two gateways and their
+    /// clients on two cores do not always leave it. A suspicion that is refuted changes nothing for
+    /// clients, so each broker may have one, and as many more as it had of others.
     fn check(&self) -> Result<()> {
         for (log, from) in &self.logs {
             let text = std::fs::read(log)?;
@@ -139,8 +140,7 @@ impl Watch {
             let others = brokers.chain([JVM_MEMBER.to_owned()]);
             let other = others.map(|id| count("unreachable", &id)).max().unwrap_or(0);
             println!("{name}: suspected {MEMBER} {suspected} times, another {other} times");
-            let allowed = if other == 0 { 0 } else { other + 1 };
-            ensure!(suspected <= allowed, "{name}: {MEMBER} was suspected more than others");
+            ensure!(suspected <= other + 1, "{name}: {MEMBER} was suspected more than others");
         }
         println!("ALIVE at all {} brokers the whole time", self.logs.len());
         Ok(())
