@@ -32,6 +32,7 @@ pub struct Config {
     pub broker: Broker,
     pub long_polling: LongPolling,
     pub multi_tenancy: MultiTenancy,
+    pub compatibility: Compatibility,
     pub limits: Limits,
     pub threads: Threads,
     pub shutdown: Shutdown,
@@ -155,6 +156,14 @@ pub struct LongPolling {
 #[allow(missing_docs, reason = "config.toml documents every key")]
 pub struct MultiTenancy {
     pub enabled: bool,
+}
+
+/// `[compatibility]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Compatibility {
+    pub exact: bool,
 }
 
 /// `[limits]`: what is over one of them is refused at once.

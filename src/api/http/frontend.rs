@@ -17,6 +17,9 @@ pub(super) struct Frontend {
     pub(super) tenancy: Tenancy,
     /// Largest body, in bytes.
     pub(super) body_max: usize,
+    /// Answer exactly as the JVM gateway of 8.6 does (`compatibility.exact`).
+    #[expect(dead_code, reason = "nothing this frontend adds depends on it yet")]
+    pub(super) exact: bool,
     pub(super) metrics: Arc<HttpMetrics>,
 }
 
@@ -32,6 +35,7 @@ impl Frontend {
             router: Router::new(ENDPOINTS),
             tenancy: Tenancy { enabled: config.multi_tenancy.enabled },
             body_max: config.rest.max_body_size,
+            exact: config.compatibility.exact,
             metrics,
         }
     }
