@@ -1,6 +1,8 @@
 //! The figures we publish: start-up, memory, throughput, CPU per call. Measured on the release
 //! binary from outside, by what the kernel says of the process.
 
+mod frontends;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -57,32 +59,41 @@ pub fn run() -> Result<()> {
     runtime.block_on(load(&gateway))?;
     println!("RSS after the load: {:.1} MB", rss_mb(gateway.pid())?);
     gateway.stop()?;
+    frontends::run(&binary)
+}
+
+/// Deploys the process that is started.
+async fn deploy(address: &str) -> Result<()> {
+    let content = std::fs::read(root().join("tests/interop/resources/one_task.bpmn"))?;
+    let resource = pb::Resource { name: "one_task.bpmn".to_owned(), content: content.into() };
+    let deploy = pb::DeployResourceRequest { resources: vec![resource], ..Default::default() };
+    GatewayClient::connect(address.to_owned()).await?.deploy_resource(deploy).await?;
     Ok(())
+}
+
+/// The request of every load: 1 KB of variables.
+fn create_request() -> pb::CreateProcessInstanceRequest {
+    pb::CreateProcessInstanceRequest {
+        bpmn_process_id: "one-task".to_owned(),
+        version: -1,
+        variables: format!(r#"{{"text":"{}"}}"#, "x".repeat(1000)),
+        ..Default::default()
+    }
 }
 
 async fn load(gateway: &Gateway) -> Result<()> {
     let address = format!("http://127.0.0.1:{}", gateway.grpc);
-    let mut first = GatewayClient::connect(address.clone()).await?;
-    let content = std::fs::read(root().join("tests/interop/resources/one_task.bpmn"))?;
-    let resource = pb::Resource { name: "one_task.bpmn".to_owned(), content: content.into() };
-    let deploy = pb::DeployResourceRequest { resources: vec![resource], ..Default::default() };
-    first.deploy_resource(deploy).await?;
+    deploy(&address).await?;
 
     let done = Arc::new(AtomicU64::new(0));
     let failed = Arc::new(AtomicU64::new(0));
-    let variables = format!(r#"{{"text":"{}"}}"#, "x".repeat(1000));
     let mut callers = Vec::new();
     for _ in 0..CONNECTIONS {
         let channel = Channel::from_shared(address.clone())?.connect().await?;
         for _ in 0..CALLS_PER_CONNECTION {
             let (done, failed) = (done.clone(), failed.clone());
             let mut client = GatewayClient::new(channel.clone());
-            let request = pb::CreateProcessInstanceRequest {
-                bpmn_process_id: "one-task".to_owned(),
-                version: -1,
-                variables: variables.clone(),
-                ..Default::default()
-            };
+            let request = create_request();
             callers.push(tokio::spawn(async move {
                 loop {
                     let counter = match client.create_process_instance(request.clone()).await {
