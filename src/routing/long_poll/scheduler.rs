@@ -105,10 +105,19 @@ impl LongPolls {
         }
     }
 
-    /// Waiting polls that take jobs.
+    /// The number of the next poll.
     #[cfg(test)]
-    pub(super) fn takers(&self) -> usize {
-        self.queues.values().map(|queue| queue.parked.len()).sum()
+    pub(super) fn peek_id(&self) -> u64 {
+        self.next_id + 1
+    }
+
+    /// A defect for the simulation to find: the answer will count for the present epoch.
+    #[cfg(test)]
+    pub(super) fn forget_epoch_of(&mut self, ask: AskId) {
+        let Some(ask) = self.asks.get_mut(&ask) else { return };
+        if let Some(queue) = self.queues.get(&ask.queue) {
+            ask.epoch = queue.epoch;
+        }
     }
 
     /// Queues that are kept.

@@ -4,19 +4,15 @@ use super::*;
 
 pub(super) const NEVER: Millis = Millis(i64::MAX / 4);
 
-pub(super) fn settings() -> Settings {
-    Settings { probe_interval: NEVER, polls_per_queue: 1000 }
-}
-
 fn queue(job_type: &str) -> QueueKey {
     QueueKey { job_type: job_type.to_owned(), tenant_ids: vec!["<default>".to_owned()] }
 }
 
-pub(super) fn poll(max_jobs: i32, wait: Wait) -> NewPoll {
+fn poll(max_jobs: i32, wait: Wait) -> NewPoll {
     NewPoll { queue: queue("t"), terms: 0, max_jobs, wait }
 }
 
-pub(super) fn partitions(count: u16) -> Vec<PartitionId> {
+fn partitions(count: u16) -> Vec<PartitionId> {
     (1..=count).map(PartitionId).collect()
 }
 
