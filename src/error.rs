@@ -409,6 +409,28 @@ impl GatewayError {
         }
     }
 
+    /// Why the answer is RESOURCE_EXHAUSTED, for programs: `BACKPRESSURE`, `DISK_FULL`,
+    /// `GATEWAY_LIMIT` or `NO_PARTITION`; `None` for every other answer.
+    #[must_use]
+    pub fn exhausted_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Broker { code: ErrorCode::ResourceExhausted, message } => {
+                Some(if message.contains("disk space") { "DISK_FULL" } else { "BACKPRESSURE" })
+            }
+            Self::JobsExhausted { .. } => Some("BACKPRESSURE"),
+            Self::AllPartitionsFailed { attempts } => {
+                let reasons = || attempts.iter().filter_map(Self::exhausted_reason);
+                // A full disk stays full; back-pressure is what waiting helps against.
+                reasons()
+                    .find(|one| *one == "BACKPRESSURE")
+                    .or_else(|| reasons().next())
+                    .or(Some("NO_PARTITION"))
+            }
+            Self::Overloaded { .. } => Some("GATEWAY_LIMIT"),
+            _ => None,
+        }
+    }
+
     /// Whether the command provably was not executed, so that it may be sent again elsewhere.
     #[must_use]
     pub fn provably_not_executed(&self) -> bool {

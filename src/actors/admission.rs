@@ -2,13 +2,44 @@
 //!
 //! Mailboxes bound nothing (ADR 0007), so a command holds [`Permits`] from the frontend until its
 //! answer: one of the gateway, one of its session, one of its partition, and its bytes. They are
-//! freed by dropping, wherever the command ends.
+//! freed by dropping, wherever the command ends. Before there is a command, the bytes of the request
+//! are held as [`RequestBytes`], from the moment their number is known.
+//!
+//! An eighth of each of these limits is for [`Purpose::Relief`] alone: a gateway that is full gets
+//! room again only when work is ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::Limits;
 use crate::error::GatewayError;
+use crate::model::CommandKind;
+
+/// What units are taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Anything that may wait until there is room.
+    Ordinary,
+    /// What makes room, or shows that the gateway lives: the calls of workers, health.
+    Relief,
+}
+
+impl Purpose {
+    /// What a command is for.
+    #[must_use]
+    pub fn of(kind: CommandKind) -> Self {
+        match kind {
+            CommandKind::CompleteJob
+            | CommandKind::FailJob
+            | CommandKind::ThrowError
+            | CommandKind::UpdateJobTimeout => Self::Relief,
+            _ => Self::Ordinary,
+        }
+    }
+}
+
+/// One part in so many of a limit is for [`Purpose::Relief`] alone.
+const RESERVE: usize = 8;
 
 /// A number of units of which a limited count is in use. Cheap to clone; clones share the count.
 #[derive(Clone, Debug)]
@@ -21,6 +52,8 @@ struct BudgetInner {
     key: &'static str,
     unit: &'static str,
     limit: usize,
+    /// How many of them are for [`Purpose::Relief`] alone.
+    reserve: usize,
     used: AtomicUsize,
 }
 
@@ -28,22 +61,39 @@ impl Budget {
     /// A budget of `limit` units; `key` is the limit's name in the configuration.
     #[must_use]
     pub fn new(key: &'static str, unit: &'static str, limit: usize) -> Self {
-        Self { inner: Arc::new(BudgetInner { key, unit, limit, used: AtomicUsize::new(0) }) }
+        let used = AtomicUsize::new(0);
+        Self { inner: Arc::new(BudgetInner { key, unit, limit, reserve: 0, used }) }
+    }
+
+    /// The same with a part that is kept for [`Purpose::Relief`].
+    #[must_use]
+    pub fn with_reserve(key: &'static str, unit: &'static str, limit: usize) -> Self {
+        let used = AtomicUsize::new(0);
+        Self { inner: Arc::new(BudgetInner { key, unit, limit, reserve: limit / RESERVE, used }) }
     }
 
     /// Takes units, until the permit is dropped.
     ///
     /// # Errors
     /// [`GatewayError::Overloaded`] when fewer are left.
-    pub fn take(&self, units: usize) -> Result<Permit, GatewayError> {
-        let BudgetInner { key, unit, limit, ref used } = *self.inner;
-        let fits = |used: usize| used.checked_add(units).filter(|&sum| sum <= limit);
+    pub fn take(&self, units: usize, purpose: Purpose) -> Result<Permit, GatewayError> {
+        self.claim(units, purpose)?;
+        Ok(self.permit(units))
+    }
+
+    fn claim(&self, units: usize, purpose: Purpose) -> Result<(), GatewayError> {
+        let BudgetInner { key, unit, limit, reserve, ref used } = *self.inner;
+        let reserve = if purpose == Purpose::Relief { 0 } else { reserve };
+        let fits = |used: usize| used.checked_add(units).filter(|&sum| sum <= limit - reserve);
         match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
-            Ok(_) => Ok(self.permit(units)),
-            Err(used) => Err(GatewayError::Overloaded {
-                limit: key,
-                detail: format!("{used} of {limit} {unit} in use, {units} more wanted"),
-            }),
+            Ok(_) => Ok(()),
+            Err(used) => {
+                let mut detail = format!("{used} of {limit} {unit} in use, {units} more wanted");
+                if reserve > 0 {
+                    detail += &format!(", {reserve} kept for workers");
+                }
+                Err(GatewayError::Overloaded { limit: key, detail })
+            }
         }
     }
 
@@ -84,6 +134,36 @@ impl Drop for Permit {
     }
 }
 
+/// What a request holds of the budget in bytes while it is read, translated and answered. It grows
+/// with what is known of the request, and is freed by dropping it.
+#[derive(Debug)]
+pub struct RequestBytes {
+    budget: Budget,
+    purpose: Purpose,
+    held: AtomicUsize,
+}
+
+impl RequestBytes {
+    /// Holds at least `total` bytes from now on. Only one thread at a time may let it grow.
+    ///
+    /// # Errors
+    /// [`GatewayError::Overloaded`] when they are not there; what was held before still is.
+    pub fn hold(&self, total: usize) -> Result<(), GatewayError> {
+        let more = total.saturating_sub(self.held.load(Ordering::Acquire));
+        if more > 0 {
+            self.budget.claim(more, self.purpose)?;
+            self.held.fetch_add(more, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RequestBytes {
+    fn drop(&mut self) {
+        self.budget.inner.used.fetch_sub(*self.held.get_mut(), Ordering::AcqRel);
+    }
+}
+
 /// What one command holds of the limits.
 #[derive(Debug)]
 pub struct Permits {
@@ -117,13 +197,19 @@ impl Admission {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            in_flight: Budget::new("limits.in_flight", "commands", limits.in_flight),
-            bytes: Budget::new("limits.request_bytes", "bytes", limits.request_bytes),
+            in_flight: Budget::with_reserve("limits.in_flight", "commands", limits.in_flight),
+            bytes: Budget::with_reserve("limits.request_bytes", "bytes", limits.request_bytes),
             sessions: Budget::new("limits.sessions", "sessions", limits.sessions),
             per_session: limits.in_flight_per_session,
             per_partition: limits.in_flight_per_partition,
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing yet of what a request will hold of the bytes.
+    #[must_use]
+    pub fn request(&self, purpose: Purpose) -> RequestBytes {
+        RequestBytes { budget: self.bytes.clone(), purpose, held: AtomicUsize::new(0) }
     }
 
     /// Lets a client's command of this size in.
@@ -134,14 +220,15 @@ impl Admission {
         self: &Arc<Self>,
         bytes: usize,
         session: &Budget,
+        purpose: Purpose,
     ) -> Result<Permits, GatewayError> {
         if self.is_stopping() {
             return Err(GatewayError::ShuttingDown);
         }
         Ok(Permits {
-            _session: Some(session.take(1)?),
-            _in_flight: self.in_flight.take(1)?,
-            _bytes: self.bytes.take(bytes)?,
+            _session: Some(session.take(1, purpose)?),
+            _in_flight: self.in_flight.take(1, purpose)?,
+            _bytes: self.bytes.take(bytes, purpose)?,
             partition: None,
             admission: Arc::clone(self),
         })
@@ -168,19 +255,19 @@ impl Admission {
         if self.is_stopping() {
             return Err(GatewayError::ShuttingDown);
         }
-        self.sessions.take(1)
+        self.sessions.take(1, Purpose::Ordinary)
     }
 
     /// The budget of a new session.
     #[must_use]
     pub fn session_budget(&self) -> Budget {
-        Budget::new("limits.in_flight_per_session", "commands", self.per_session)
+        Budget::with_reserve("limits.in_flight_per_session", "commands", self.per_session)
     }
 
     /// The budget of a partition.
     #[must_use]
     pub fn partition_budget(&self) -> Budget {
-        Budget::new("limits.in_flight_per_partition", "commands", self.per_partition)
+        Budget::with_reserve("limits.in_flight_per_partition", "commands", self.per_partition)
     }
 
     /// Commands in flight.
@@ -224,6 +311,8 @@ mod tests {
         Arc::new(Admission::new(&limits))
     }
 
+    const ORDINARY: Purpose = Purpose::Ordinary;
+
     fn refused(result: Result<Permits, GatewayError>) -> &'static str {
         match result.expect_err("over the limit") {
             GatewayError::Overloaded { limit, .. } => limit,
@@ -235,28 +324,59 @@ mod tests {
     fn each_limit_refuses_what_is_over_it_and_frees_what_ends() {
         let session = |a: &Arc<Admission>| a.session_budget();
         let tight = admission(|l| l.in_flight = 1);
-        let first = tight.admit(1, &session(&tight)).unwrap();
-        assert_eq!(refused(tight.admit(1, &session(&tight))), "limits.in_flight");
+        let first = tight.admit(1, &session(&tight), ORDINARY).unwrap();
+        assert_eq!(refused(tight.admit(1, &session(&tight), ORDINARY)), "limits.in_flight");
         drop(first);
-        assert!(tight.admit(1, &session(&tight)).is_ok());
+        assert!(tight.admit(1, &session(&tight), ORDINARY).is_ok());
 
         let tight = admission(|l| l.in_flight_per_session = 1);
         let mine = session(&tight);
-        let _first = tight.admit(1, &mine).unwrap();
-        assert_eq!(refused(tight.admit(1, &mine)), "limits.in_flight_per_session");
-        assert!(tight.admit(1, &session(&tight)).is_ok(), "another session is not affected");
+        let _first = tight.admit(1, &mine, ORDINARY).unwrap();
+        assert_eq!(refused(tight.admit(1, &mine, ORDINARY)), "limits.in_flight_per_session");
+        assert!(
+            tight.admit(1, &session(&tight), ORDINARY).is_ok(),
+            "another session is not affected"
+        );
 
         let tight = admission(|l| l.request_bytes = 100);
-        let _first = tight.admit(60, &session(&tight)).unwrap();
-        assert_eq!(refused(tight.admit(60, &session(&tight))), "limits.request_bytes");
+        let _first = tight.admit(60, &session(&tight), ORDINARY).unwrap();
+        assert_eq!(refused(tight.admit(60, &session(&tight), ORDINARY)), "limits.request_bytes");
         assert_eq!((tight.in_flight(), tight.bytes()), (1, 60), "a refused command holds nothing");
+    }
+
+    #[test]
+    fn an_eighth_is_for_who_makes_room() {
+        let tight = admission(|l| l.request_bytes = 800);
+        let session = tight.session_budget();
+        let _most = tight.admit(700, &session, ORDINARY).unwrap();
+        assert_eq!(refused(tight.admit(1, &session, ORDINARY)), "limits.request_bytes");
+        let relief = tight.admit(100, &session, Purpose::of(CommandKind::CompleteJob)).unwrap();
+        assert_eq!(refused(tight.admit(1, &session, Purpose::Relief)), "limits.request_bytes");
+        drop(relief);
+        assert_eq!(tight.bytes(), 700);
+    }
+
+    #[test]
+    fn a_request_holds_what_is_known_of_it_until_it_ends() {
+        let tight = admission(|l| l.request_bytes = 80);
+        let request = tight.request(ORDINARY);
+        assert_eq!(request.hold(30), Ok(()));
+        assert_eq!(request.hold(20), Ok(()), "it does not shrink");
+        assert_eq!(tight.bytes(), 30);
+        assert_eq!(request.hold(70), Ok(()));
+        let other = tight.request(ORDINARY);
+        let refused = other.hold(1).expect_err("over the limit").to_string();
+        assert!(refused.ends_with("70 of 80 bytes in use, 1 more wanted, 10 kept for workers"));
+        assert!(tight.request(Purpose::Relief).hold(10).is_ok());
+        drop((request, other));
+        assert_eq!(tight.bytes(), 0);
     }
 
     #[test]
     fn own_commands_pass_but_count() {
         let tight = admission(|l| l.in_flight = 1);
         let own = [tight.admit_own(10), tight.admit_own(10)];
-        assert_eq!(refused(tight.admit(1, &tight.session_budget())), "limits.in_flight");
+        assert_eq!(refused(tight.admit(1, &tight.session_budget(), ORDINARY)), "limits.in_flight");
         drop(own);
         assert_eq!((tight.in_flight(), tight.bytes()), (0, 0));
     }
@@ -265,7 +385,7 @@ mod tests {
     fn a_stopping_gateway_lets_nothing_in() {
         let admission = admission(|_| ());
         admission.stop();
-        let refused = admission.admit(1, &admission.session_budget());
+        let refused = admission.admit(1, &admission.session_budget(), ORDINARY);
         assert_eq!(refused.err(), Some(GatewayError::ShuttingDown));
         assert_eq!(admission.admit_session().err(), Some(GatewayError::ShuttingDown));
     }

@@ -19,6 +19,7 @@ use crate::model::{ActivateJobs, ActorSnapshot, ClusterView, Command, Key, Reply
 use crate::model::{Millis, StreamJobs};
 use crate::wire::record::JobRecord;
 
+pub use super::admission::{Purpose, RequestBytes};
 pub use super::session::SessionInfo;
 pub use super::start::Shutdown;
 pub use super::supervise::Fatal;
@@ -150,6 +151,13 @@ impl Gateway {
         self.inner.shared.admission().is_stopping()
     }
 
+    /// What a request will hold of `limits.request_bytes`, before there is a command. The command has
+    /// bytes of its own: a request is in memory as it came, and again as it is sent.
+    #[must_use]
+    pub fn request_bytes(&self, purpose: Purpose) -> RequestBytes {
+        self.inner.shared.admission().request(purpose)
+    }
+
     /// Publishes a view to the actors of a gateway without gossip.
     pub fn publish(&self, view: ClusterView) {
         self.inner.shared.publish(Arc::new(view));
@@ -248,8 +256,10 @@ impl SessionHandle {
             return Err(GatewayError::ActorRestarted { actor: session::KIND, partition: None });
         }
         let bytes = Ticket::bytes_of(&command);
-        let permits =
-            gateway.inner.shared.admission().admit(bytes, &state.in_flight).inspect_err(|_| {
+        let admission = gateway.inner.shared.admission();
+        let permits = admission
+            .admit(bytes, &state.in_flight, Purpose::of(command.kind))
+            .inspect_err(|_| {
                 state.refused.fetch_add(1, Relaxed);
             })?;
         let mut ticket = gateway.inner.submitter.ticket(command, permits, ReplyTo::Caller(caller));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::admission::{Budget, Permits};
+use super::admission::{Budget, Permits, Purpose};
 use super::leader::KIND as LEADER;
 use crate::error::GatewayError;
 use crate::model::{ClusterView, Command, Millis, PartitionId, Reply};
@@ -160,7 +160,7 @@ impl Ticket {
     pub fn hold_partition(&mut self, budget: &Budget) -> Result<(), GatewayError> {
         let Some(permits) = &mut self.permits else { return Ok(()) };
         permits.hold_partition(None);
-        permits.hold_partition(Some(budget.take(1)?));
+        permits.hold_partition(Some(budget.take(1, Purpose::of(self.command.kind))?));
         Ok(())
     }
 

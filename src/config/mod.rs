@@ -49,6 +49,8 @@ pub struct Grpc {
     pub max_message_size: usize,
     #[serde(with = "value::duration")]
     pub min_keep_alive_interval: Duration,
+    pub compression: bool,
+    pub reflection: bool,
 }
 
 /// `[rest]`.

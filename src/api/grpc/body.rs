@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::actors::gateway::{JobDelivery, Returned};
+use crate::actors::gateway::{JobDelivery, RequestBytes, Returned};
 
 /// Deliveries whose bytes were given to the library but not yet to HTTP/2.
 ///
@@ -63,16 +63,23 @@ pub struct CallBody {
     inner: Body,
     deadline: Option<Pin<Box<Sleep>>>,
     ledger: Option<Ledger>,
+    /// What the call that gets jobs holds of the budget in bytes.
+    _request: Option<Arc<RequestBytes>>,
     /// Deliveries that are part of the frame handed out last.
     in_last_frame: usize,
     ended: bool,
 }
 
 impl CallBody {
-    /// Wraps the library's body.
+    /// Wraps the library's body; `jobs` is there for a call that gets jobs.
     #[must_use]
-    pub fn new(inner: Body, deadline: Option<Pin<Box<Sleep>>>, ledger: Option<Ledger>) -> Self {
-        Self { inner, deadline, ledger, in_last_frame: 0, ended: false }
+    pub fn new(
+        inner: Body,
+        deadline: Option<Pin<Box<Sleep>>>,
+        jobs: Option<(Ledger, Arc<RequestBytes>)>,
+    ) -> Self {
+        let (ledger, request) = jobs.unzip();
+        Self { inner, deadline, ledger, _request: request, in_last_frame: 0, ended: false }
     }
 
     /// Ends the body with this status as trailers.

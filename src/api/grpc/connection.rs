@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -17,9 +18,11 @@ use tonic_health::pb::health_server::HealthServer;
 use super::body::{CallBody, Ledger};
 use super::dialect;
 use super::health::HealthService;
-use super::one_message::OneMessage;
 use super::proto::gateway_server::GatewayServer;
-use super::service::GatewayService;
+use super::reflection::Reflection;
+use super::request_body::{RequestBody, Rules};
+use super::service::{GatewayService, Settings};
+use crate::actors::gateway::{Gateway, Purpose, RequestBytes};
 
 const GATEWAY: &str = "/gateway_protocol.Gateway/";
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -29,7 +32,9 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 pub struct ConnectionService {
     gateway: GatewayServer<GatewayService>,
     health: HealthServer<HealthService>,
-    max_message_size: usize,
+    reflection: Option<Reflection>,
+    door: Gateway,
+    settings: Settings,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<CallBody>, Infallible>> + Send>>;
@@ -37,18 +42,28 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response<CallBody>, Infallible>
 impl ConnectionService {
     /// A service for the connection that `gateway` belongs to.
     #[must_use]
-    pub fn new(gateway: GatewayService, health: HealthService, max_message_size: usize) -> Self {
-        let gateway = GatewayServer::new(gateway)
+    pub fn new(
+        gateway: GatewayService,
+        health: HealthService,
+        reflection: Option<Reflection>,
+        door: Gateway,
+        settings: Settings,
+    ) -> Self {
+        // The body is inflated and measured before the library gets it, see `request_body`.
+        let mut gateway = GatewayServer::new(gateway)
             .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(max_message_size)
+            .max_decoding_message_size(settings.max_message_size)
             .max_encoding_message_size(usize::MAX);
+        if settings.compression {
+            gateway = gateway.send_compressed(CompressionEncoding::Gzip);
+        }
         let health = HealthServer::new(health)
             .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(max_message_size);
-        Self { gateway, health, max_message_size }
+            .max_decoding_message_size(settings.max_message_size);
+        Self { gateway, health, reflection, door, settings }
     }
 
-    async fn dispatch(mut self, request: Request<Incoming>) -> Response<CallBody> {
+    async fn dispatch(self, request: Request<Incoming>) -> Response<CallBody> {
         if let Some(refusal) = dialect::refuse(&request) {
             return plain(refusal);
         }
@@ -56,26 +71,9 @@ impl ConnectionService {
             Ok(timeout) => timeout.map(|after| tokio::time::Instant::now() + after),
             Err(status) => return plain(status.into_http()),
         };
-        let path = request.uri().path().to_owned();
-        let limit = self.max_message_size;
-        let request = request.map(OneMessage::new);
-        let call = async move {
-            if path.starts_with(GATEWAY) {
-                let response = match self.gateway.call(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                };
-                dialect::translate(response, &path, limit)
-            } else if path.starts_with(HEALTH) {
-                let response = match self.health.call(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                };
-                dialect::translate(response, &path, limit)
-            } else {
-                dialect::method_not_found(&path)
-            }
-        };
+        // Held until there is an answer, which for jobs is as long as it is being sent.
+        let bytes = Arc::new(self.door.request_bytes(purpose(request.uri().path())));
+        let call = self.answer(request, Arc::clone(&bytes));
         // A panic must cost one call, not the connection.
         let call = AssertUnwindSafe(call).catch_unwind();
         let outcome = match deadline {
@@ -85,6 +83,7 @@ impl ConnectionService {
         match outcome {
             Ok(Ok(mut response)) => {
                 let ledger = response.extensions_mut().remove::<Ledger>();
+                let ledger = ledger.map(|ledger| (ledger, bytes));
                 let sleep = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
                 response.map(|body| CallBody::new(body, sleep, ledger))
             }
@@ -97,6 +96,58 @@ impl ConnectionService {
                 plain(Status::deadline_exceeded("the call's deadline elapsed").into_http())
             }
         }
+    }
+
+    /// What the library's services answer.
+    async fn answer(
+        mut self,
+        request: Request<Incoming>,
+        bytes: Arc<RequestBytes>,
+    ) -> Response<tonic::body::Body> {
+        let uri = request.uri().clone();
+        let path = uri.path();
+        let request = match &self.reflection {
+            None => request,
+            Some(reflection) => match reflection.call(path, request).await {
+                Ok(response) => return dialect::translate(response, path),
+                Err(request) => request,
+            },
+        };
+        let rules = Rules {
+            gzip: request.headers().get("grpc-encoding").is_some_and(|value| value == "gzip"),
+            limit: self.settings.max_message_size,
+            compatibility: self.settings.compatibility,
+        };
+        let request = request.map(|body| RequestBody::new(body, bytes, rules));
+        let response = if path.starts_with(GATEWAY) {
+            self.gateway.call(request).await
+        } else if path.starts_with(HEALTH) {
+            self.health.call(request).await
+        } else {
+            return dialect::method_not_found(path);
+        };
+        match response {
+            Ok(response) => dialect::translate(response, path),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What the memory of a call is for: a gateway that is full must still take the calls of its
+/// workers, and must not look dead.
+fn purpose(path: &str) -> Purpose {
+    match path.strip_prefix(GATEWAY) {
+        Some(
+            "ActivateJobs"
+            | "StreamActivatedJobs"
+            | "CompleteJob"
+            | "FailJob"
+            | "ThrowError"
+            | "UpdateJobTimeout"
+            | "Topology",
+        ) => Purpose::Relief,
+        None if path.starts_with(HEALTH) => Purpose::Relief,
+        _ => Purpose::Ordinary,
     }
 }
 
@@ -144,6 +195,16 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_calls_are_relief() {
+        let of = |rpc: &str| purpose(&format!("{GATEWAY}{rpc}"));
+        assert_eq!(of("CompleteJob"), Purpose::Relief);
+        assert_eq!(of("CompleteJobX"), Purpose::Ordinary);
+        assert_eq!(of("CreateProcessInstance"), Purpose::Ordinary);
+        assert_eq!(purpose("/grpc.health.v1.Health/Check"), Purpose::Relief);
+        assert_eq!(purpose("/CompleteJob"), Purpose::Ordinary);
+    }
 
     #[test]
     fn timeouts_have_a_unit_and_at_most_eight_digits() {

@@ -66,7 +66,7 @@ pub fn method_not_found(path: &str) -> Response<Body> {
 
 /// The response with the library's own failures reworded, and the headers every answer carries.
 #[must_use]
-pub fn translate(mut response: Response<Body>, path: &str, limit: usize) -> Response<Body> {
+pub fn translate(mut response: Response<Body>, path: &str) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
         let Some(status) = response.extensions().get::<Status>() else {
             // The generated dispatcher builds its "no such method" without a status object.
@@ -74,43 +74,29 @@ pub fn translate(mut response: Response<Body>, path: &str, limit: usize) -> Resp
             let unknown = response.headers().get(GRPC_STATUS) == Some(&unimplemented);
             return if unknown { method_not_found(path) } else { response };
         };
-        return match reword(status, limit) {
+        return match reword(status) {
             Some(status) => status.into_http(),
             None => response,
         };
     }
     let headers = response.headers_mut();
-    headers.insert(GRPC_ENCODING, HeaderValue::from_static("identity"));
+    // The library names the encoding where it compresses (`grpc.compression`).
+    headers.entry(GRPC_ENCODING).or_insert(HeaderValue::from_static("identity"));
     headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
 
 /// The recorded form of a failure of the library itself; `None` where it is one of ours. Ours of
 /// these codes always carry details or another text.
-fn reword(status: &Status, limit: usize) -> Option<Status> {
+fn reword(status: &Status) -> Option<Status> {
     let text = status.message();
     let starts = |prefix: &str| text.starts_with(prefix);
     match status.code() {
-        Code::OutOfRange if starts("Error, decoded message length too large: found ") => {
-            let size: String = text.chars().filter(char::is_ascii_digit).collect();
-            let size = size.strip_suffix(&limit.to_string()).unwrap_or(&size);
-            Some(Status::resource_exhausted(format!(
-                "gRPC message exceeds maximum size {limit}: {size}"
-            )))
-        }
-        Code::ResourceExhausted if starts("Error decompressing: size limit") => {
-            Some(Status::resource_exhausted(format!(
-                "gRPC message exceeds maximum size {limit}: more than {limit} when decompressed"
-            )))
-        }
         Code::Internal if starts("failed to decode Protobuf message") => {
             Some(Status::unknown("Application error processing RPC"))
         }
         Code::Internal if starts("Missing request message.") => {
             Some(Status::internal("Half-closed without a request"))
-        }
-        Code::Internal if starts("Unexpected EOF decoding stream.") => {
-            Some(Status::internal("Encountered end-of-stream mid-frame"))
         }
         Code::Internal
             if starts("protocol error: received message with compressed-flag but no") =>
@@ -156,19 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn size_errors_name_limit_and_size() {
-        let status = Status::out_of_range(
-            "Error, decoded message length too large: found 5000000 bytes, the limit is: 4194304 \
-             bytes",
-        );
-        let reworded = reword(&status, 4_194_304).unwrap();
-        assert_eq!(reworded.code(), Code::ResourceExhausted);
-        assert_eq!(reworded.message(), "gRPC message exceeds maximum size 4194304: 5000000");
-    }
-
-    #[test]
     fn own_failures_pass_unchanged() {
-        assert!(reword(&Status::internal("Unexpected error occurred"), 1).is_none());
-        assert!(reword(&Status::not_found("x"), 1).is_none());
+        assert!(reword(&Status::internal("Unexpected error occurred")).is_none());
+        assert!(reword(&Status::not_found("x")).is_none());
     }
 }

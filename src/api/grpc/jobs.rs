@@ -12,6 +12,7 @@ use super::convert::job::activated;
 use super::proto as pb;
 use super::status::status;
 use crate::actors::gateway::{JobDeliveries, JobDelivery, Returned};
+use crate::config::Compatibility;
 use crate::model::Millis;
 
 /// The answers of a poll. Resolves with the first answer or the end; a failure before any answer is
@@ -23,13 +24,14 @@ pub async fn poll(
     deliveries: JobDeliveries,
     ledger: Ledger,
     limit: usize,
+    compatibility: Compatibility,
 ) -> Result<Pin<Box<dyn Stream<Item = Result<pb::ActivateJobsResponse, Status>> + Send>>, Status> {
     let answers =
         stream::unfold((deliveries, ledger), move |(mut deliveries, ledger)| async move {
             loop {
                 let answer = match deliveries.next().await? {
-                    Ok(delivery) => batch(delivery, &ledger, limit),
-                    Err(e) => Some(Err(status(&e))),
+                    Ok(delivery) => batch(delivery, &ledger, limit, compatibility),
+                    Err(e) => Some(Err(status(&e, compatibility))),
                 };
                 if let Some(answer) = answer {
                     return Some((answer, (deliveries, ledger)));
@@ -55,15 +57,16 @@ fn batch(
     delivery: JobDelivery,
     ledger: &Ledger,
     limit: usize,
+    compatibility: Compatibility,
 ) -> Option<Result<pb::ActivateJobsResponse, Status>> {
     let mut jobs = Vec::with_capacity(delivery.jobs.len());
     let mut returned = Vec::new();
     let mut size = 0;
     for (index, job) in delivery.jobs.iter().enumerate() {
-        let job = match activated(job.key, &job.record) {
+        let job = match activated(job.key, &job.record, compatibility) {
             Ok(job) => job,
             // Dropping the delivery gives all its jobs back.
-            Err(e) => return Some(Err(status(&e))),
+            Err(e) => return Some(Err(status(&e, compatibility))),
         };
         let framed = framed_len(&job);
         if size + framed <= limit {
@@ -103,16 +106,17 @@ fn framed_len(job: &pb::ActivatedJob) -> usize {
 pub fn stream(
     deliveries: JobDeliveries,
     ledger: Ledger,
+    compatibility: Compatibility,
 ) -> Pin<Box<dyn Stream<Item = Result<pb::ActivatedJob, Status>> + Send>> {
     let state = (deliveries, ledger, Vec::new().into_iter());
-    Box::pin(stream::unfold(state, |(mut deliveries, ledger, mut ready)| async move {
+    Box::pin(stream::unfold(state, move |(mut deliveries, ledger, mut ready)| async move {
         loop {
             if let Some(item) = ready.next() {
                 return Some((item, (deliveries, ledger, ready)));
             }
             let items = match deliveries.next().await? {
-                Ok(delivery) => pushed(delivery, &ledger),
-                Err(e) => vec![Err(status(&e))],
+                Ok(delivery) => pushed(delivery, &ledger, compatibility),
+                Err(e) => vec![Err(status(&e, compatibility))],
             };
             ready = items.into_iter();
         }
@@ -121,12 +125,16 @@ pub fn stream(
 
 /// The messages of a push. A job that cannot be written as JSON is given back by dropping it; the
 /// stream goes on with the others.
-fn pushed(delivery: JobDelivery, ledger: &Ledger) -> Vec<Result<pb::ActivatedJob, Status>> {
+fn pushed(
+    delivery: JobDelivery,
+    ledger: &Ledger,
+    compatibility: Compatibility,
+) -> Vec<Result<pb::ActivatedJob, Status>> {
     let mut items = Vec::with_capacity(delivery.jobs.len());
     let mut returned = Vec::new();
     let mut reason = String::new();
     for (index, job) in delivery.jobs.iter().enumerate() {
-        match activated(job.key, &job.record) {
+        match activated(job.key, &job.record, compatibility) {
             Ok(job) => items.push(Ok(job)),
             Err(e) => {
                 log::warn!("event=pushed_job_not_written key={} cause=\"{e}\"", job.key);

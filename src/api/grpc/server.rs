@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use super::caller::Caller;
 use super::connection::ConnectionService;
 use super::health::HealthService;
-use super::service::GatewayService;
+use super::reflection::Reflection;
+use super::service::{GatewayService, Settings};
 use crate::actors::gateway::{Gateway, SessionInfo};
 use crate::config::Config;
 use crate::model::Frontend;
@@ -47,6 +48,9 @@ pub enum ServeError {
         /// The system's answer.
         cause: io::Error,
     },
+    /// The descriptors for reflection cannot be read.
+    #[error("cannot serve gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
     /// The runtime cannot be built.
     #[error("cannot start the gRPC threads: {0}")]
     Threads(io::Error),
@@ -111,7 +115,12 @@ pub fn serve(
         gateway,
         caller: Arc::new(Caller::anonymous(config.multi_tenancy.enabled)),
         health: HealthService::new(health),
-        max_message_size: config.grpc.max_message_size,
+        reflection: config.grpc.reflection.then(Reflection::new).transpose()?,
+        settings: Settings {
+            max_message_size: config.grpc.max_message_size,
+            compression: config.grpc.compression,
+            compatibility: config.compatibility,
+        },
         connections: Arc::new(Semaphore::new(config.limits.sessions.min(Semaphore::MAX_PERMITS))),
         tasks: TaskTracker::new(),
         shutdown,
@@ -142,7 +151,8 @@ struct Acceptor {
     gateway: Gateway,
     caller: Arc<Caller>,
     health: HealthService,
-    max_message_size: usize,
+    reflection: Option<Reflection>,
+    settings: Settings,
     connections: Arc<Semaphore>,
     tasks: TaskTracker,
     /// Announces the end to connections.
@@ -196,9 +206,15 @@ impl Acceptor {
             self.gateway.clone(),
             session,
             Arc::clone(&self.caller),
-            self.max_message_size,
+            self.settings,
         );
-        let service = ConnectionService::new(service, self.health.clone(), self.max_message_size);
+        let service = ConnectionService::new(
+            service,
+            self.health.clone(),
+            self.reflection.clone(),
+            self.gateway.clone(),
+            self.settings,
+        );
         let (shutdown, abort) = (self.shutdown.clone(), self.abort.clone());
         self.tasks.spawn(async move {
             connection(stream, peer, service, shutdown, abort).await;

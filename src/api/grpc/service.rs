@@ -9,13 +9,25 @@ use tonic::{Request, Response, Status};
 use super::body::Ledger;
 use super::caller::Caller;
 use super::convert::job::StreamRefused;
-use super::convert::{decision, deployment, job, message, process_instance, variable};
+use super::convert::{decision, deployment, job, message, newer, process_instance, variable};
 use super::proto::gateway_server::Gateway as GatewayRpcs;
 use super::proto::{self as pb};
 use super::{jobs, status::status, topology};
 use crate::actors::gateway::{Gateway, SessionHandle};
+use crate::config::Compatibility;
 use crate::error::GatewayError;
 use crate::model::{Command, Reply};
+
+/// What is configured of the rpcs.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Largest message, in bytes.
+    pub max_message_size: usize,
+    /// Whether answers are compressed for clients that accept it.
+    pub compression: bool,
+    /// Whether answers are exactly those of 8.6.
+    pub compatibility: Compatibility,
+}
 
 /// The rpcs of one connection.
 #[derive(Clone, Debug)]
@@ -23,7 +35,7 @@ pub struct GatewayService {
     gateway: Gateway,
     session: SessionHandle,
     caller: Arc<Caller>,
-    max_message_size: usize,
+    settings: Settings,
 }
 
 impl GatewayService {
@@ -33,9 +45,21 @@ impl GatewayService {
         gateway: Gateway,
         session: SessionHandle,
         caller: Arc<Caller>,
-        max_message_size: usize,
+        settings: Settings,
     ) -> Self {
-        Self { gateway, session, caller, max_message_size }
+        Self { gateway, session, caller, settings }
+    }
+
+    fn status(&self, error: &GatewayError) -> Status {
+        status(error, self.settings.compatibility)
+    }
+
+    /// Refuses what only newer brokers can do; exactly as 8.6 it is ignored.
+    fn refuse_newer(&self, rpc: &str, request: &impl newer::Newer) -> Result<(), Status> {
+        if self.settings.compatibility.exact {
+            return Ok(());
+        }
+        newer::refuse(rpc, request).map_err(|e| self.status(&e))
     }
 
     /// Executes a command and translates its reply.
@@ -44,9 +68,9 @@ impl GatewayService {
         command: Result<Command, GatewayError>,
         answer: impl FnOnce(&Reply) -> Result<T, GatewayError>,
     ) -> Result<Response<T>, Status> {
-        let command = command.map_err(|e| status(&e))?;
-        let reply = self.session.execute(command).await.map_err(|e| status(&e))?;
-        answer(&reply).map(Response::new).map_err(|e| status(&e))
+        let command = command.map_err(|e| self.status(&e))?;
+        let reply = self.session.execute(command).await.map_err(|e| self.status(&e))?;
+        answer(&reply).map(Response::new).map_err(|e| self.status(&e))
     }
 }
 
@@ -69,10 +93,13 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::ActivateJobsRequest>,
     ) -> Answer<Self::ActivateJobsStream> {
-        let poll = job::activate(request.into_inner(), &self.caller, self.max_message_size);
-        let deliveries = self.session.activate_jobs(poll.map_err(|e| status(&e))?);
+        self.refuse_newer("ActivateJobs", request.get_ref())?;
+        let limit = self.settings.max_message_size;
+        let poll = job::activate(request.into_inner(), &self.caller, limit);
+        let deliveries = self.session.activate_jobs(poll.map_err(|e| self.status(&e))?);
         let ledger = Ledger::default();
-        let stream = jobs::poll(deliveries, ledger.clone(), self.max_message_size).await?;
+        let stream =
+            jobs::poll(deliveries, ledger.clone(), limit, self.settings.compatibility).await?;
         let mut response = Response::new(stream);
         response.extensions_mut().insert(ledger);
         Ok(response)
@@ -82,12 +109,14 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::StreamActivatedJobsRequest>,
     ) -> Answer<Self::StreamActivatedJobsStream> {
+        self.refuse_newer("StreamActivatedJobs", request.get_ref())?;
         let stream = job::stream(request.into_inner(), &self.caller).map_err(|e| match e {
-            StreamRefused::Mapped(e) => status(&e),
+            StreamRefused::Mapped(e) => self.status(&e),
             other => Status::invalid_argument(other.to_string()),
         })?;
         let ledger = Ledger::default();
-        let stream = jobs::stream(self.session.stream_jobs(stream), ledger.clone());
+        let deliveries = self.session.stream_jobs(stream);
+        let stream = jobs::stream(deliveries, ledger.clone(), self.settings.compatibility);
         let mut response = Response::new(stream);
         response.extensions_mut().insert(ledger);
         Ok(response)
@@ -105,6 +134,7 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::CompleteJobRequest>,
     ) -> Answer<pb::CompleteJobResponse> {
+        self.refuse_newer("CompleteJob", request.get_ref())?;
         self.call(job::complete(request.into_inner(), &self.caller), empty).await
     }
 
@@ -112,6 +142,7 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::CreateProcessInstanceRequest>,
     ) -> Answer<pb::CreateProcessInstanceResponse> {
+        self.refuse_newer("CreateProcessInstance", request.get_ref())?;
         let command = process_instance::create(request.into_inner(), &self.caller);
         self.call(command, process_instance::created).await
     }
@@ -120,6 +151,7 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::CreateProcessInstanceWithResultRequest>,
     ) -> Answer<pb::CreateProcessInstanceWithResultResponse> {
+        self.refuse_newer("CreateProcessInstanceWithResult", request.get_ref())?;
         let command = process_instance::create_with_result(request.into_inner(), &self.caller);
         self.call(command, process_instance::created_with_result).await
     }
@@ -129,7 +161,8 @@ impl GatewayRpcs for GatewayService {
         request: Request<pb::EvaluateDecisionRequest>,
     ) -> Answer<pb::EvaluateDecisionResponse> {
         let command = decision::evaluate(request.into_inner(), &self.caller);
-        self.call(command, decision::evaluated).await
+        let exact = self.settings.compatibility.exact;
+        self.call(command, |reply| decision::evaluated(reply, exact)).await
     }
 
     async fn deploy_process(
@@ -208,6 +241,7 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::ModifyProcessInstanceRequest>,
     ) -> Answer<pb::ModifyProcessInstanceResponse> {
+        self.refuse_newer("ModifyProcessInstance", request.get_ref())?;
         let command = process_instance::modify(request.into_inner(), &self.caller);
         self.call(command, empty).await
     }
@@ -224,7 +258,8 @@ impl GatewayRpcs for GatewayService {
         &self,
         request: Request<pb::DeleteResourceRequest>,
     ) -> Answer<pb::DeleteResourceResponse> {
-        self.call(deployment::delete(request.get_ref(), &self.caller), empty).await
+        self.refuse_newer("DeleteResource", request.get_ref())?;
+        self.call(Ok(deployment::delete(request.get_ref(), &self.caller)), empty).await
     }
 
     async fn broadcast_signal(
@@ -240,7 +275,11 @@ impl GatewayRpcs for GatewayService {
         &self,
         _request: Request<pb::EvaluateConditionalRequest>,
     ) -> Answer<pb::EvaluateConditionalResponse> {
-        let text = "Method not found: gateway_protocol.Gateway/EvaluateConditional";
-        Err(Status::unimplemented(text))
+        Err(Status::unimplemented(if self.settings.compatibility.exact {
+            "Method not found: gateway_protocol.Gateway/EvaluateConditional"
+        } else {
+            "Expected to handle gRPC request EvaluateConditional, but it needs brokers of version \
+             8.9 or newer"
+        }))
     }
 }

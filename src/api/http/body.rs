@@ -1,4 +1,5 @@
-//! Reads request bodies within a limit of size and time.
+//! Reads request bodies within a limit of size and time, and pays for them from the budget in bytes
+//! before they are in memory: for all of an announced length at once, else piece by piece.
 
 use std::time::Duration;
 
@@ -8,11 +9,14 @@ use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
+use crate::actors::gateway::RequestBytes;
+use crate::error::GatewayError;
+
 /// How long a client may take to send its body.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Why a body could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is larger than the limit.
     TooLarge,
@@ -20,41 +24,53 @@ pub(super) enum BodyError {
     TooSlow,
     /// The client went away, or broke the encoding of the body.
     Broken,
+    /// There is no memory for it now.
+    NoRoom(GatewayError),
 }
 
 impl BodyError {
     /// The HTTP status.
-    pub(super) fn status(self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
+            Self::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
 
-/// The whole body, if it has at most `limit` bytes.
+/// The whole body, if it has at most `limit` bytes; they are held in `bytes`.
 pub(super) async fn read(
     headers: &HeaderMap,
     payload: Payload,
     limit: usize,
+    bytes: &RequestBytes,
 ) -> Result<Bytes, BodyError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|l| l > limit as u64) {
-        return Err(BodyError::TooLarge);
+    if let Some(length) = announced.and_then(|length| length.parse::<u64>().ok()) {
+        let length = usize::try_from(length).ok().filter(|&length| length <= limit);
+        bytes.hold(length.ok_or(BodyError::TooLarge)?).map_err(BodyError::NoRoom)?;
     }
-    tokio::time::timeout(TIME_MAX, collect(payload, limit)).await.unwrap_or(Err(BodyError::TooSlow))
+    let collected = collect(payload, limit, bytes);
+    tokio::time::timeout(TIME_MAX, collected).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    mut payload: Payload,
+    limit: usize,
+    bytes: &RequestBytes,
+) -> Result<Bytes, BodyError> {
     // Most bodies come in one piece and need no copy.
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|_| BodyError::Broken)?;
-        if whole.len() + pieces.len() + piece.len() > limit {
+        let length = whole.len() + pieces.len() + piece.len();
+        if length > limit {
             return Err(BodyError::TooLarge);
         }
+        bytes.hold(length).map_err(BodyError::NoRoom)?;
         if whole.is_empty() && pieces.is_empty() {
             whole = piece;
             continue;

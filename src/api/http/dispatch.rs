@@ -11,7 +11,7 @@ use futures::FutureExt;
 
 use super::body::{self, BodyError};
 use super::connection::Connection;
-use super::endpoint::{Action, Body, Input};
+use super::endpoint::{Action, Body, Endpoint, Input};
 use super::fallback::options;
 use super::frontend::Frontend;
 use super::jobs_body::JobsBody;
@@ -20,7 +20,7 @@ use super::multipart::{self, Part};
 use super::problem::Problem;
 use super::router::Found;
 use super::v2;
-use crate::actors::gateway::SessionHandle;
+use crate::actors::gateway::{Purpose, SessionHandle};
 use crate::error::GatewayError;
 use crate::model::Key;
 use crate::wire::DecodeError;
@@ -83,9 +83,11 @@ async fn answer(
         },
     };
     let kind = found.endpoint.body;
+    // Held until there is an answer.
+    let bytes = frontend.gateway.request_bytes(purpose(found.endpoint));
     let body = match kind {
         Body::None => Bytes::new(),
-        _ => match body::read(request.headers(), payload, frontend.body_max).await {
+        _ => match body::read(request.headers(), payload, frontend.body_max, &bytes).await {
             Ok(body) => body,
             Err(error) => return unreadable(error, kind, frontend, path),
         },
@@ -104,20 +106,35 @@ async fn answer(
     call.run().await.unwrap_or_else(|problem| problem.response(path))
 }
 
+/// What the memory of a request is for: a gateway that is full must still take the calls of its
+/// workers.
+fn purpose(endpoint: &Endpoint) -> Purpose {
+    match endpoint.path.starts_with("/v2/jobs/") {
+        true => Purpose::Relief,
+        false => Purpose::Ordinary,
+    }
+}
+
 fn unreadable(error: BodyError, kind: Body, frontend: &Frontend, path: &str) -> HttpResponse {
+    let status = error.status();
     // The rest of the body is not read, so the connection cannot be used again.
     if error == BodyError::TooLarge && kind == Body::Multipart {
         return HttpResponse::PayloadTooLarge().force_close().finish();
     }
     let detail = match error {
+        BodyError::NoRoom(error) => {
+            let mut response = Problem::from(error).response(path);
+            close_after(&mut response);
+            return response;
+        }
         BodyError::TooLarge => {
             format!("The request body is larger than rest.max_body_size, {}", frontend.body_max)
         }
         BodyError::TooSlow => "The request body did not arrive in time".to_owned(),
         BodyError::Broken => "Failed to read request".to_owned(),
     };
-    let title = error.status().canonical_reason().unwrap_or_default();
-    let mut response = Problem::new(error.status(), title, detail).response(path);
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut response = Problem::new(status, title, detail).response(path);
     close_after(&mut response);
     response
 }

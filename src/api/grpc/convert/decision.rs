@@ -29,11 +29,11 @@ pub fn evaluate(
 }
 
 /// EvaluateDecision's answer. A failed evaluation is a success reply that names the failed decision
-/// and has no output.
+/// and has no output. Exactly as of 8.6 it has no field that is newer.
 ///
 /// # Errors
 /// [`GatewayError::Internal`] when the reply cannot be read.
-pub fn evaluated(reply: &Reply) -> Result<pb::EvaluateDecisionResponse, GatewayError> {
+pub fn evaluated(reply: &Reply, exact: bool) -> Result<pb::EvaluateDecisionResponse, GatewayError> {
     let record: DecisionEvaluationRecord = read(reply)?;
     let failed = !record.failed_decision_id.is_empty();
     let decision_output = if failed { String::new() } else { text(&record.decision_output.0)? };
@@ -56,7 +56,7 @@ pub fn evaluated(reply: &Reply) -> Result<pb::EvaluateDecisionResponse, GatewayE
         tenant_id: record.tenant_id,
         decision_instance_key: reply.key.0,
         // The name newer clients read the same key by (gateway-behaviour §16).
-        decision_evaluation_key: reply.key.0,
+        decision_evaluation_key: if exact { 0 } else { reply.key.0 },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{DEPLOYMENT, WithReference as _, keyed, read, unkeyed, unsupported};
+use super::{DEPLOYMENT, WithReference as _, keyed, read, unkeyed};
 use crate::api::grpc::caller::Caller;
 use crate::api::grpc::proto as pb;
 use crate::error::GatewayError;
@@ -129,18 +129,10 @@ fn form(one: FormMetadata) -> Metadata {
 }
 
 /// DeleteResource.
-///
-/// # Errors
-/// A deletion of history, which only newer brokers know.
-pub fn delete(
-    request: &pb::DeleteResourceRequest,
-    caller: &Caller,
-) -> Result<Command, GatewayError> {
-    if request.delete_history == Some(true) {
-        return Err(unsupported("DeleteResource", "deleteHistory", "8.9"));
-    }
+#[must_use]
+pub fn delete(request: &pb::DeleteResourceRequest, caller: &Caller) -> Command {
     let record =
         ResourceDeletionRecord { resource_key: request.resource_key, ..Default::default() };
-    Ok(keyed(CommandKind::DeleteResource, request.resource_key, &record, caller)
-        .with_reference(request.operation_reference))
+    keyed(CommandKind::DeleteResource, request.resource_key, &record, caller)
+        .with_reference(request.operation_reference)
 }

@@ -1,9 +1,10 @@
 //! Jobs: polls, streams and the commands on single jobs.
 
 use super::document::{document_text, raw_text, variables};
-use super::{WithReference as _, keyed, unsupported};
+use super::{WithReference as _, keyed};
 use crate::api::grpc::caller::{Caller, is_blank};
 use crate::api::grpc::proto as pb;
+use crate::config::Compatibility;
 use crate::error::GatewayError;
 use crate::model::{ActivateJobs, Command, CommandKind, Frontend, Key, StreamJobs};
 use crate::wire::record::JobRecord;
@@ -12,16 +13,13 @@ use pb::activated_job::{JobKind, ListenerEventType};
 /// ActivateJobs. `max_message_size` bounds each answer, in bytes.
 ///
 /// # Errors
-/// Tenant errors; a tenant filter that only newer brokers know.
+/// Tenant errors.
 pub fn activate(
     request: pb::ActivateJobsRequest,
     caller: &Caller,
     max_message_size: usize,
 ) -> Result<ActivateJobs, GatewayError> {
     const RPC: &str = "ActivateJobs";
-    if request.tenant_filter() == pb::TenantFilter::Assigned {
-        return Err(unsupported(RPC, "tenantFilter", "8.9"));
-    }
     Ok(ActivateJobs {
         frontend: Frontend::Grpc,
         tenant_ids: caller.tenants(RPC, request.tenant_ids)?,
@@ -45,9 +43,6 @@ pub fn stream(
     caller: &Caller,
 ) -> Result<StreamJobs, StreamRefused> {
     const RPC: &str = "StreamActivatedJobs";
-    if request.tenant_filter() == pb::TenantFilter::Assigned {
-        return Err(StreamRefused::Mapped(unsupported(RPC, "tenantFilter", "8.9")));
-    }
     let tenant_ids = caller.tenants(RPC, request.tenant_ids).map_err(StreamRefused::Mapped)?;
     if is_blank(&request.r#type) {
         return Err(StreamRefused::BlankType);
@@ -81,11 +76,19 @@ pub enum StreamRefused {
     Timeout(i64),
 }
 
-/// An activated job as clients see it.
+/// An activated job as clients see it; exactly as of 8.6 it does not say what it is for.
 ///
 /// # Errors
 /// [`GatewayError::Internal`] when its documents cannot be written as JSON.
-pub fn activated(key: Key, job: &JobRecord) -> Result<pb::ActivatedJob, GatewayError> {
+pub fn activated(
+    key: Key,
+    job: &JobRecord,
+    compatibility: Compatibility,
+) -> Result<pb::ActivatedJob, GatewayError> {
+    let (kind, listener_event_type) = match compatibility.exact {
+        true => (0, 0),
+        false => (kind(&job.job_kind) as i32, listener_event(&job.job_listener_event_type) as i32),
+    };
     Ok(pb::ActivatedJob {
         key: key.0,
         r#type: job.job_type.clone(),
@@ -102,8 +105,8 @@ pub fn activated(key: Key, job: &JobRecord) -> Result<pb::ActivatedJob, GatewayE
         variables: document_text(&job.variables)?,
         tenant_id: job.tenant_id.clone(),
         user_task: None,
-        kind: kind(&job.job_kind) as i32,
-        listener_event_type: listener_event(&job.job_listener_event_type) as i32,
+        kind,
+        listener_event_type,
         tags: Vec::new(),
     })
 }
@@ -119,22 +122,10 @@ fn listener_event(name: &str) -> ListenerEventType {
 /// CompleteJob.
 ///
 /// # Errors
-/// JSON errors; a result that would change what completion does.
+/// JSON errors.
 pub fn complete(request: pb::CompleteJobRequest, caller: &Caller) -> Result<Command, GatewayError> {
-    if request.result.as_ref().is_some_and(changes_completion) {
-        return Err(unsupported("CompleteJob", "result", "8.8"));
-    }
     let record = JobRecord { variables: variables(&request.variables)?, ..Default::default() };
     Ok(keyed(CommandKind::CompleteJob, request.job_key, &record, caller))
-}
-
-/// Whether a broker that ignores the result would do something else than the worker asked for.
-fn changes_completion(result: &pb::JobResult) -> bool {
-    result.denied == Some(true)
-        || result.corrections.as_ref().is_some_and(|c| *c != pb::JobResultCorrections::default())
-        || !result.activate_elements.is_empty()
-        || result.is_completion_condition_fulfilled == Some(true)
-        || result.is_cancel_remaining_instances == Some(true)
 }
 
 /// FailJob.

@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod document;
 pub mod job;
 pub mod message;
+pub mod newer;
 pub mod process_instance;
 pub mod variable;
 
@@ -71,14 +72,6 @@ fn read<R: Record>(reply: &Reply) -> Result<R, GatewayError> {
     R::from_bytes(&reply.value).map_err(|e| {
         GatewayError::Internal(format!("unreadable {} in the reply: {e}", reply.value_type))
     })
-}
-
-/// A field that only newer brokers know, used so that ignoring it would change what happens.
-fn unsupported(rpc: &str, field: &str, since: &str) -> GatewayError {
-    GatewayError::InvalidArgument(format!(
-        "Expected to handle gRPC request {rpc} with field '{field}', but it needs brokers of \
-         version {since} or newer"
-    ))
 }
 
 /// Correlation keys route by their bytes.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::document::{document_text, variables};
-use super::{WithReference as _, keyed, read, unkeyed, unsupported};
+use super::{WithReference as _, keyed, read, unkeyed};
 use crate::api::grpc::caller::Caller;
 use crate::api::grpc::proto as pb;
 use crate::error::GatewayError;
@@ -20,12 +20,6 @@ fn creation(
     caller: &Caller,
 ) -> Result<ProcessInstanceCreationRecord, GatewayError> {
     let tenant_id = caller.tenant(rpc, request.tenant_id)?;
-    if !request.runtime_instructions.is_empty() {
-        return Err(unsupported(rpc, "runtimeInstructions", "8.8"));
-    }
-    if request.business_id.is_some_and(|id| !id.is_empty()) {
-        return Err(unsupported(rpc, "businessId", "8.9"));
-    }
     Ok(ProcessInstanceCreationRecord {
         bpmn_process_id: request.bpmn_process_id,
         process_definition_key: request.process_definition_key,
@@ -44,7 +38,7 @@ fn creation(
 /// CreateProcessInstance.
 ///
 /// # Errors
-/// Tenant and JSON errors; fields of newer brokers that must not be ignored.
+/// Tenant and JSON errors.
 pub fn create(
     request: pb::CreateProcessInstanceRequest,
     caller: &Caller,
@@ -126,13 +120,6 @@ pub fn modify(
     request: pb::ModifyProcessInstanceRequest,
     caller: &Caller,
 ) -> Result<Command, GatewayError> {
-    const RPC: &str = "ModifyProcessInstance";
-    if !request.move_instructions.is_empty() {
-        return Err(unsupported(RPC, "moveInstructions", "8.9"));
-    }
-    if request.terminate_instructions.iter().any(|one| !one.element_id.is_empty()) {
-        return Err(unsupported(RPC, "terminateInstructions.elementId", "8.9"));
-    }
     let activate_instructions =
         request.activate_instructions.into_iter().map(activate).collect::<Result<_, _>>()?;
     let record = ProcessInstanceModificationRecord {
