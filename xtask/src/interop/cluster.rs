@@ -39,6 +39,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     compare(&tours, &cluster, &gateway)?;
     watch.check()?;
     compare_others(&tours, &cluster, &binary)?;
+    overload(&tours, &cluster, &binary)?;
     let took = gateway.stop()?;
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     cluster.stop()
@@ -96,6 +97,22 @@ fn compare_others(tours: &Tours, cluster: &Cluster, binary: &Path) -> Result<()>
     let log = cache()?.join("interop-no-brokers.log");
     let gateway = Gateway::start(binary, Behind::Nothing, &[], log)?;
     replay(tours, &gateway, &alone, "no-brokers")?;
+    gateway.stop()?;
+    Ok(())
+}
+
+/// Both gateways in front of brokers that take one request at a time.
+fn overload(tours: &Tours, cluster: &Cluster, binary: &Path) -> Result<()> {
+    if !cluster.shape.version.starts_with("8.6.") {
+        println!("skipped: overload was recorded with 8.6, this is {}", cluster.shape.version);
+        return Ok(());
+    }
+    let log = cache()?.join("interop-overload.log");
+    let behind = cluster.shape.contact_points();
+    let exact = ["compatibility.exact=true"];
+    let gateway = Gateway::start(binary, Behind::Cluster(&behind), &exact, log)?;
+    let (grpc, rest) = cluster.shape.jvm_gateway_ports();
+    tours.hard_times(&Target::beegate(&gateway), &Target::of_ports(grpc, rest), None)?;
     gateway.stop()?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The suite in the other direction: a real JVM gateway in front of the embedded broker.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,16 +21,29 @@ const ONE_WAY: [&str; 2] = ["cluster-topology-gossip", "stream-remove-all"];
 /// broker answers them: the gateway gives up.
 const UNENDING: usize = 2 * 3;
 
-/// Starts both, takes the tours through the JVM gateway, and looks at what it sent.
+/// Starts both, takes the tours through the JVM gateway, and looks at what it sent; then loses the
+/// broker. `--lost` does only that.
 pub fn run(options: &[&str]) -> Result<()> {
+    let (options, only_lost) = match options {
+        ["--lost", rest @ ..] => (rest, true),
+        all => (all, false),
+    };
     let shape = Shape { ports: PORTS, ..Shape::default() }.with_words(options)?;
     if skipped(zeebe::java_home())? {
         return Ok(());
     }
     let tours = Tours::prepare()?;
     let binary = gateway::build()?;
+    if !only_lost {
+        in_front(&tours, &binary, shape.clone())?;
+    }
+    lost(&tours, &binary, shape)
+}
+
+/// The tours through the JVM gateway, and what it sent.
+fn in_front(tours: &Tours, binary: &Path, shape: Shape) -> Result<()> {
     let log = cache()?.join("interop-jvm-gateway.log");
-    let gateway = Gateway::start_logging(&binary, Behind::Embedded, &[], log, Some(FILTER))?;
+    let gateway = Gateway::start_logging(binary, Behind::Embedded, &[], log, Some(FILTER))?;
     let broker = format!("127.0.0.1:{}", gateway.internal);
     let jvm = JvmGateway::start(shape, &[broker])?;
     let (grpc, rest, management) = jvm.ports();
@@ -46,6 +60,23 @@ pub fn run(options: &[&str]) -> Result<()> {
     drop(jvm);
     let text = gateway.stop_and_read()?;
     check_answered(&text)
+}
+
+/// Both gateways in front of an embedded broker that is killed.
+fn lost(tours: &Tours, binary: &Path, shape: Shape) -> Result<()> {
+    let log = cache()?.join("interop-lost-broker.log");
+    let mut broker = Gateway::start(binary, Behind::Embedded, &[], log)?;
+    let contact = [format!("127.0.0.1:{}", broker.internal)];
+    let jvm = JvmGateway::start(shape, &contact)?;
+    let log = cache()?.join("interop-lost.log");
+    let exact = ["compatibility.exact=true"];
+    let ours = Gateway::start(binary, Behind::Cluster(&contact), &exact, log)?;
+    let (grpc, rest, _) = jvm.ports();
+    let reference = Target::of_ports(grpc, rest);
+    tours.hard_times(&Target::beegate(&ours), &reference, Some(broker.pid()))?;
+    broker.kill()?;
+    ours.stop()?;
+    Ok(())
 }
 
 /// Every request of a member was answered, and nothing it asked for was unknown.

@@ -78,6 +78,17 @@ impl Tours {
         with(&mut script, target)
     }
 
+    /// What clients see of brokers that are overloaded, or `lost`: of the process with this id.
+    pub fn hard_times(&self, ours: &Target, reference: &Target, lost: Option<u32>) -> Result<()> {
+        let mut script = self.script("hard_times.py");
+        script
+            .env("BEEGATE_REPLAY_GRPC", &reference.grpc)
+            .env("BEEGATE_REPLAY_REST", &reference.rest)
+            .env("BEEGATE_HARD_TIMES", if lost.is_some() { "lost" } else { "overload" })
+            .env("BEEGATE_HARD_TIMES_BROKER", lost.map_or(String::new(), |pid| pid.to_string()));
+        with(&mut script, ours)
+    }
+
     /// A script beside the tours.
     pub fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
