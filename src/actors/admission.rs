@@ -144,12 +144,26 @@ pub struct RequestBytes {
 }
 
 impl RequestBytes {
+    /// Of a budget of its own.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of(limit: usize, purpose: Purpose) -> Self {
+        let budget = Budget::with_reserve("limits.request_bytes", "bytes", limit);
+        Self { budget, purpose, held: AtomicUsize::new(0) }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+
     /// Holds at least `total` bytes from now on. Only one thread at a time may let it grow.
     ///
     /// # Errors
     /// [`GatewayError::Overloaded`] when they are not there; what was held before still is.
     pub fn hold(&self, total: usize) -> Result<(), GatewayError> {
-        let more = total.saturating_sub(self.held.load(Ordering::Acquire));
+        let more = total.saturating_sub(self.held());
         if more > 0 {
             self.budget.claim(more, self.purpose)?;
             self.held.fetch_add(more, Ordering::AcqRel);

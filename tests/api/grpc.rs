@@ -2,6 +2,8 @@
 
 pub mod broker;
 mod embedded;
+mod options;
+mod recorded;
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,7 @@ struct Stage {
     gateway: Gateway,
     server: Option<GrpcServer>,
     stop: CancellationToken,
+    address: String,
     channel: Channel,
     _shutdown: Shutdown,
 }
@@ -54,8 +57,8 @@ async fn stage(change: impl FnOnce(&mut Config)) -> Stage {
     let stop = CancellationToken::new();
     let server = serve(&config, gateway.clone(), stop.clone()).unwrap();
     let address = format!("http://{}", server.address());
-    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
-    Stage { broker, gateway, server: Some(server), stop, channel, _shutdown: shutdown }
+    let channel = Channel::from_shared(address.clone()).unwrap().connect().await.unwrap();
+    Stage { broker, gateway, server: Some(server), stop, address, channel, _shutdown: shutdown }
 }
 
 impl Stage {

@@ -20,7 +20,7 @@ use super::dialect;
 use super::health::HealthService;
 use super::proto::gateway_server::GatewayServer;
 use super::reflection::Reflection;
-use super::request_body::{RequestBody, Rules};
+use super::request_body::{PATIENCE, RequestBody, Rules};
 use super::service::{GatewayService, Settings};
 use crate::actors::gateway::{Gateway, Purpose, RequestBytes};
 
@@ -116,6 +116,7 @@ impl ConnectionService {
         let rules = Rules {
             gzip: request.headers().get("grpc-encoding").is_some_and(|value| value == "gzip"),
             limit: self.settings.max_message_size,
+            patience: PATIENCE,
             compatibility: self.settings.compatibility,
         };
         let request = request.map(|body| RequestBody::new(body, bytes, rules));

@@ -1,5 +1,6 @@
 //! Inflates one message as it arrives, into memory that is paid for first.
 
+use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
@@ -9,10 +10,9 @@ use flate2::write::GzDecoder;
 use crate::actors::gateway::RequestBytes;
 use crate::error::GatewayError;
 
-/// Room for the flag and the length of the message that comes out.
-const HEADER: usize = 5;
-/// Room for a message at first, in bytes; doubled when it is full.
-const ROOM: usize = 16 * 1024;
+/// The smallest and the largest piece of a message, in bytes.
+const PIECE_MIN: usize = 4 * 1024;
+const PIECE_MAX: usize = 64 * 1024;
 
 /// Why a message cannot be inflated.
 #[derive(Debug)]
@@ -31,10 +31,13 @@ pub struct Inflate {
     decoder: GzDecoder<Output>,
 }
 
-/// Where what comes out goes. Its capacity is held in `bytes`, and never larger than what is held.
+/// Where what comes out goes: pieces, so that nothing is copied when it grows. Their capacity is
+/// held in `bytes`.
 #[derive(Debug)]
 struct Output {
-    message: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    length: usize,
+    capacity: usize,
     bytes: Arc<RequestBytes>,
     limit: usize,
     /// Why it takes no more; writers can only say that they failed.
@@ -45,7 +48,8 @@ impl Inflate {
     /// Nothing yet of a message of at most `limit` bytes.
     #[must_use]
     pub fn new(bytes: Arc<RequestBytes>, limit: usize) -> Self {
-        let output = Output { message: Vec::new(), bytes, limit, refused: None };
+        let (pieces, length, capacity) = (Vec::new(), 0, 0);
+        let output = Output { pieces, length, capacity, bytes, limit, refused: None };
         Self { decoder: GzDecoder::new(output) }
     }
 
@@ -64,22 +68,20 @@ impl Inflate {
         Ok(())
     }
 
-    /// The message, framed as one that is not compressed.
+    /// The message in pieces, framed as one that is not compressed.
     ///
     /// # Errors
     /// [`InflateError`].
-    pub fn finish(&mut self) -> Result<Bytes, InflateError> {
+    pub fn finish(&mut self) -> Result<VecDeque<Bytes>, InflateError> {
         if let Err(error) = self.decoder.try_finish() {
             return Err(self.why(error));
         }
         let output = self.decoder.get_mut();
-        output.reserve(0)?;
-        let mut message = std::mem::take(&mut output.message);
-        let length = u32::try_from(message.len() - HEADER).map_err(|_| InflateError::TooLarge)?;
-        for (to, byte) in message.iter_mut().skip(1).zip(length.to_be_bytes()) {
-            *to = byte;
-        }
-        Ok(message.into())
+        let length = u32::try_from(output.length).map_err(|_| InflateError::TooLarge)?;
+        let [a, b, c, d] = length.to_be_bytes();
+        let header = Bytes::copy_from_slice(&[0, a, b, c, d]);
+        let pieces = std::mem::take(&mut output.pieces);
+        Ok(std::iter::once(header).chain(pieces.into_iter().map(Bytes::from)).collect())
     }
 
     fn why(&mut self, error: io::Error) -> InflateError {
@@ -88,32 +90,33 @@ impl Inflate {
 }
 
 impl Output {
-    /// Makes room for so many bytes more.
-    fn reserve(&mut self, more: usize) -> Result<(), InflateError> {
-        let (most, length) = (self.limit + HEADER, self.message.len().max(HEADER));
-        let wanted = length + more;
-        if wanted > most {
+    /// Takes as much as fits into the last piece, or into a new one.
+    fn take(&mut self, data: &[u8]) -> Result<usize, InflateError> {
+        if self.length + data.len() > self.limit {
             return Err(InflateError::TooLarge);
         }
-        if wanted > self.message.capacity() {
-            let room = wanted.max(ROOM).max(self.message.capacity() * 2).min(most);
-            self.bytes.hold(room).map_err(InflateError::NoRoom)?;
-            self.message.reserve_exact(room - self.message.len());
+        let full = |piece: &Vec<u8>| piece.len() == piece.capacity();
+        if self.pieces.last().is_none_or(full) {
+            let size = self.length.clamp(PIECE_MIN, PIECE_MAX);
+            self.bytes.hold(self.capacity + size).map_err(InflateError::NoRoom)?;
+            let piece = Vec::with_capacity(size);
+            self.capacity += piece.capacity();
+            self.pieces.push(piece);
         }
-        // The header is filled in when the length is known.
-        self.message.resize(length, 0);
-        Ok(())
+        let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
+        let taken = data.len().min(piece.capacity() - piece.len());
+        piece.extend_from_slice(data.get(..taken).unwrap_or_default());
+        self.length += taken;
+        Ok(taken)
     }
 }
 
 impl io::Write for Output {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if let Err(why) = self.reserve(data.len()) {
+        self.take(data).map_err(|why| {
             self.refused = Some(why);
-            return Err(io::Error::other("the message is refused"));
-        }
-        self.message.extend_from_slice(data);
-        Ok(data.len())
+            io::Error::other("the message is refused")
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -45,7 +45,10 @@ impl Reflection {
         Ok(Self { v1: BoxCloneSyncService::new(v1), v1alpha: BoxCloneSyncService::new(v1alpha) })
     }
 
-    /// Answers a call whose path is one of its own; `None` for any other.
+    /// Answers a call whose path is one of its own, and gives any other back.
+    ///
+    /// # Errors
+    /// The request, untouched.
     pub async fn call(
         &self,
         path: &str,

@@ -25,6 +25,10 @@ _TOO_LARGE = (
     {"status": 413},
 )
 OTHERWISE: dict = {
+    "grpc/02-deploy/message larger than 4 MiB": (
+        "RESOURCE_EXHAUSTED says why in its details",
+        {"code": "RESOURCE_EXHAUSTED", "message": "gRPC message exceeds maximum size 4194304: 4194324"},
+    ),
     "rest/01-get/status (8.8)": ("served, as in 8.8", {"status": 204, "body_text": ""}),
     "rest/01-get/swagger": ("no Swagger UI is served", {"status": 404}),
     "rest/02-deployments/multipart without boundary": (
