@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use super::Config;
+use super::{Config, DocumentStore};
 
 impl Config {
     /// Whether the embedded broker serves: it is enabled and no other cluster is named.
@@ -20,6 +20,7 @@ impl Config {
         self.validate_broker(&mut wrong);
         self.validate_cluster(&mut wrong);
         self.validate_limits(&mut wrong);
+        self.validate_documents(&mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
@@ -74,6 +75,13 @@ impl Config {
         }
     }
 
+    fn validate_documents(&self, wrong: &mut Vec<String>) {
+        let documents = &self.documents;
+        if documents.store == DocumentStore::File && documents.directory.trim().is_empty() {
+            wrong.push("`documents.directory` is empty, but the store is `file`".to_owned());
+        }
+    }
+
     fn validate_limits(&self, wrong: &mut Vec<String>) {
         let limits = [
             ("limits.in_flight", self.limits.in_flight),
@@ -86,6 +94,8 @@ impl Config {
             ("limits.members", self.limits.members),
             ("grpc.max_message_size", self.grpc.max_message_size),
             ("rest.max_body_size", self.rest.max_body_size),
+            ("documents.max_document_size", self.documents.max_document_size),
+            ("documents.max_total_size", self.documents.max_total_size),
         ];
         for (key, value) in limits {
             if value == 0 {

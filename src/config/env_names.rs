@@ -56,6 +56,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("serverport", "rest.port"),
     ("camundarestenabled", "rest.enabled"),
     ("springservletmultipartmaxrequestsize", "rest.max_body_size"),
+    ("springservletmultipartmaxfilesize", "documents.max_document_size"),
     ("managementserveraddress", "monitoring.host"),
     ("managementserverport", "monitoring.port"),
     ("springlifecycletimeoutpershutdownphase", "shutdown.grace"),
@@ -88,6 +89,7 @@ const IGNORED: &[(&str, &str)] = &[
     ("zeebegatewaymonitoring", "the JVM gateway ignores it too; see [monitoring]"),
     ("zeebeactoridle", "beegate has no JVM actor scheduler"),
     ("zeebestandalonegateway", "beegate is always a gateway"),
+    ("camundadocumentstore", "documents are kept in memory or in files; see [documents]"),
     ("zeebelog", "log levels are set with RUST_LOG"),
     ("atomixlog", "log levels are set with RUST_LOG"),
 ];

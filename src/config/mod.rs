@@ -26,6 +26,7 @@ pub const DEFAULTS: &str = include_str!("../../config.toml");
 pub struct Config {
     pub grpc: Grpc,
     pub rest: Rest,
+    pub documents: Documents,
     pub monitoring: Monitoring,
     pub admin: Admin,
     pub cluster: Cluster,
@@ -63,6 +64,42 @@ pub struct Rest {
     pub port: u16,
     #[serde(with = "value::size")]
     pub max_body_size: usize,
+    pub keys: KeyForm,
+}
+
+/// How keys of entities stand in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyForm {
+    /// As numbers: 8.6.
+    Number,
+    /// As strings of digits: 8.7 and later.
+    String,
+}
+
+/// `[documents]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Documents {
+    pub store: DocumentStore,
+    pub directory: String,
+    #[serde(with = "value::size")]
+    pub max_document_size: usize,
+    #[serde(with = "value::size")]
+    pub max_total_size: usize,
+}
+
+/// Where documents are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentStore {
+    /// In memory, until the process ends.
+    InMemory,
+    /// As files in a directory.
+    File,
+    /// Nowhere.
+    None,
 }
 
 /// `[monitoring]`.

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::{Exposition, Histogram, Kind, Source};
 
 /// Statuses that get a series of their own; all others share the last place.
-const STATUSES: [u16; 15] =
-    [200, 204, 400, 401, 404, 408, 409, 413, 429, 500, 501, 502, 503, 504, 0];
+const STATUSES: [u16; 19] =
+    [200, 201, 204, 207, 400, 401, 404, 408, 409, 413, 415, 429, 500, 501, 502, 503, 504, 507, 0];
 
 /// Numbers of the REST frontend: one row per endpoint, one series per status that occurred.
 #[derive(Debug)]

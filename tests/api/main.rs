@@ -8,5 +8,6 @@ mod monitoring;
 mod replay;
 mod rest;
 mod rest_broker;
+mod rest_documents;
 mod rest_jobs;
 mod vectors;

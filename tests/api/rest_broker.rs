@@ -133,6 +133,13 @@ fn instances_are_created_awaited_changed_and_cancelled() {
         let created = created.json();
         assert_eq!(created["variables"], serde_json::json!({}));
         let key = created["processInstanceKey"].as_i64().expect("a key");
+        let mut strings = Request::new("POST", "/v2/process-instances");
+        strings.body = Some(br#"{"processDefinitionId":"waits"}"#.to_vec());
+        let vendor = "application/vnd.camunda.api.keys.string+json";
+        let created = strings.header("Content-Type", vendor).send(to).await;
+        assert_eq!(created.header("content-type"), Some(vendor), "{created:?}");
+        let text = created.json()["processInstanceKey"].as_str().map(str::to_owned);
+        assert!(text.is_some_and(|text| text.parse::<i64>().is_ok()), "{created:?}");
         let mut set = Request::new("PUT", &format!("/v2/element-instances/{key}/variables"))
             .json(r#"{"variables":{"x":1}}"#);
         assert_eq!(set.send(to).await.status, 204);

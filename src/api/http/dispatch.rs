@@ -8,21 +8,25 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures::FutureExt;
+use futures::future::join_all;
 
 use super::body::{self, BodyError};
 use super::connection::Connection;
+use super::documents;
 use super::endpoint::{Action, Body, Endpoint, Input};
-use super::fallback::options;
+use super::fallback::{filter_issue, options};
 use super::frontend::Frontend;
 use super::jobs_body::JobsBody;
-use super::json::{Object, object};
+use super::json::{Object, Style, object};
+use super::media::{self, Answered};
 use super::multipart::{self, Part};
+use super::openapi;
 use super::problem::Problem;
 use super::router::Found;
 use super::v2;
 use crate::actors::gateway::{Purpose, SessionHandle};
 use crate::error::GatewayError;
-use crate::model::Key;
+use crate::model::{Command, Key, Route};
 use crate::wire::DecodeError;
 
 /// Answers a request. A panic on the way becomes a 500 and costs nobody else anything.
@@ -57,6 +61,9 @@ pub(super) async fn handle(
     if let Some(running) = running {
         running.end(response.status().as_u16());
     }
+    if frontend.exact && closes_in_8_6(response.status()) {
+        close_after(&mut response);
+    }
     // A connection whose session failed can do no more; the client's next one gets a new session.
     let connection = request.conn_data::<Connection>();
     if connection.and_then(|c| c.session.as_ref().ok()).is_some_and(|session| !session.is_open()) {
@@ -72,6 +79,10 @@ async fn answer(
     found: Found<'_>,
 ) -> HttpResponse {
     let path = request.path();
+    if let Action::Documents(action) = found.endpoint.action {
+        let id = found.variable.map(|(_, text)| text);
+        return documents::answer(request, payload, frontend, action, id).await;
+    }
     let key = match found.variable {
         None => Key::NONE,
         Some((name, text)) => match text.parse() {
@@ -95,6 +106,7 @@ async fn answer(
     let parts = match kind {
         Body::Multipart => match multipart::parts(request.headers(), body.clone()).await {
             Ok(parts) => parts,
+            Err(_) if frontend.exact => return filter_issue(path),
             Err(error) => {
                 let detail = format!("Failed to parse multipart servlet request: {error}");
                 return Problem::bad_request(detail).response(path);
@@ -102,8 +114,15 @@ async fn answer(
         },
         _ => Vec::new(),
     };
-    let call = Call { request, frontend, action: found.endpoint.action, key, body, parts };
-    call.run().await.unwrap_or_else(|problem| problem.response(path))
+    let answered = media::answered(request.headers(), frontend.keys);
+    let call =
+        Call { request, frontend, action: found.endpoint.action, key, body, parts, answered };
+    call.run().await.unwrap_or_else(|problem| failed(problem, frontend, path))
+}
+
+fn failed(problem: Problem, frontend: &Frontend, path: &str) -> HttpResponse {
+    let problem = if frontend.exact { problem.exactly() } else { problem };
+    problem.response(path)
 }
 
 /// What the memory of a request is for: a gateway that is full must still take the calls of its
@@ -123,7 +142,7 @@ fn unreadable(error: BodyError, kind: Body, frontend: &Frontend, path: &str) -> 
     }
     let detail = match error {
         BodyError::NoRoom(error) => {
-            let mut response = Problem::from(error).response(path);
+            let mut response = failed(error.into(), frontend, path);
             close_after(&mut response);
             return response;
         }
@@ -139,6 +158,11 @@ fn unreadable(error: BodyError, kind: Body, frontend: &Frontend, path: &str) -> 
     response
 }
 
+/// Whether the JVM's server ends the connection after a response of this status (rest-v2 §1).
+fn closes_in_8_6(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 408 | 411 | 413 | 414 | 500 | 501 | 503)
+}
+
 /// The connection ends with this response.
 fn close_after(response: &mut HttpResponse) {
     response.head_mut().set_connection_type(ConnectionType::Close);
@@ -152,6 +176,7 @@ struct Call<'a> {
     key: Key,
     body: Bytes,
     parts: Vec<Part>,
+    answered: Answered,
 }
 
 impl Call<'_> {
@@ -161,7 +186,22 @@ impl Call<'_> {
             body: &self.body,
             parts: &self.parts,
             tenancy: self.frontend.tenancy,
+            exact: self.frontend.exact,
         }
+    }
+
+    fn style(&self) -> Style {
+        Style { keys: self.answered.keys, exact: self.frontend.exact }
+    }
+
+    /// An answer in JSON.
+    fn json(
+        &self,
+        members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
+    ) -> Result<HttpResponse, Problem> {
+        let mut body = String::with_capacity(256);
+        object(&mut body, self.style(), members)?;
+        Ok(HttpResponse::Ok().content_type(self.answered.media_type).body(body))
     }
 
     fn session(&self) -> Result<&SessionHandle, Problem> {
@@ -176,20 +216,25 @@ impl Call<'_> {
                 let command = translate(&self.input())?;
                 let reply = self.session()?.execute(command).await?;
                 match answer {
-                    Some(answer) => json(|members| answer(&reply, members)),
+                    Some(answer) => self.json(|members| answer(&reply, members)),
                     None => Ok(HttpResponse::NoContent().finish()),
                 }
             }
+            Action::EveryPartition { translate } => {
+                self.everywhere(translate(&self.input())?).await?;
+                Ok(HttpResponse::NoContent().finish())
+            }
             Action::ActivateJobs => self.activate_jobs().await,
+            Action::Documents(_) => Err(Problem::bad_request("Failed to read request")),
             Action::Topology => {
                 let view = self.frontend.gateway.view();
-                json(|members| v2::topology::topology(&view, members))
+                self.json(|members| v2::topology::topology(&view, members))
             }
-            Action::License => json(|members| {
-                members.bool("validLicense", false);
-                members.text("licenseType", "unknown");
-                Ok(())
-            }),
+            Action::License => self.json(v2::topology::license),
+            Action::Myself => self.json(v2::authentication::myself),
+            Action::OpenApi => {
+                Ok(HttpResponse::Ok().content_type(media::JSON).body(openapi::DOCUMENT))
+            }
             Action::Status => {
                 let healthy = v2::topology::any_healthy_leader(&self.frontend.gateway.view());
                 let mut response = HttpResponse::NoContent();
@@ -200,6 +245,25 @@ impl Call<'_> {
             }
             Action::Refuse(detail) => Err(Problem::bad_request(detail)),
         }
+    }
+
+    /// Has every partition do the same. Exactly as in 8.6 one of them does it.
+    async fn everywhere(&self, command: Command) -> Result<(), Problem> {
+        let view = self.frontend.gateway.view();
+        if self.frontend.exact || view.partitions.is_empty() {
+            self.session()?.execute(command).await?;
+            return Ok(());
+        }
+        let session = self.session()?;
+        let commands = view.partitions.iter().map(|partition| {
+            let route = Route::Partition(partition.id);
+            session.execute(Command { route, ..command.clone() })
+        });
+        // All are tried, whatever becomes of the others.
+        for outcome in join_all(commands).await {
+            outcome?;
+        }
+        Ok(())
     }
 
     /// Collects the jobs of one poll. The JVM gateway cuts every answer off after 30 s; here a
@@ -221,21 +285,14 @@ impl Call<'_> {
             }
         }
         let mut out = String::new();
-        object(&mut out, |members| {
+        object(&mut out, self.style(), |members| {
             members.array("jobs", |jobs| {
                 let mut all = deliveries.iter().flat_map(|delivery| &delivery.jobs);
                 all.try_for_each(|job| v2::jobs::activated(jobs, job))
             })
         })?;
+        let media_type = self.answered.media_type;
         let body = JobsBody::new(out, deliveries).boxed();
-        Ok(HttpResponse::Ok().content_type("application/json").body(body))
+        Ok(HttpResponse::Ok().content_type(media_type).body(body))
     }
-}
-
-fn json(
-    members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
-) -> Result<HttpResponse, Problem> {
-    let mut body = String::with_capacity(256);
-    object(&mut body, members)?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }

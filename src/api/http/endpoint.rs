@@ -2,13 +2,18 @@
 
 use actix_web::http::Method;
 
-use super::json::{FromJson, Object};
+use super::json::{FromJson, Newer, Object};
+use super::media::{self, JSON, PROBLEM};
 use super::multipart::Part;
 use super::problem::Problem;
 use super::tenant::Tenancy;
 use crate::model::{Command, CommandKind, Key, Reply, Route};
 use crate::wire::DecodeError;
 use crate::wire::record::Record;
+
+const MULTIPART: &str = "multipart/form-data";
+/// What the content of a document is served as, whatever it is: no browser may run it.
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// One row of the table of endpoints (rest-v2 §5).
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(super) struct Endpoint {
     pub(super) body: Body,
     /// What it does.
     pub(super) action: Action,
+    /// Whether it is newer than 8.6.
+    pub(super) newer: bool,
 }
 
 /// What body an endpoint takes.
@@ -32,8 +39,12 @@ pub(super) enum Body {
     Required,
     /// A JSON object, or nothing at all.
     Optional,
+    /// The same from 8.8 on; 8.6 demands the media type of a body that it does not read.
+    OptionalSince88,
     /// `multipart/form-data`.
     Multipart,
+    /// `multipart/form-data` that is read while it comes.
+    Upload,
 }
 
 /// What an endpoint does.
@@ -41,16 +52,40 @@ pub(super) enum Body {
 pub(super) enum Action {
     /// Sends a command and answers with its reply; without an answer, with 204.
     Command { translate: Translate, answer: Option<Answer> },
+    /// Sends a command to every partition and answers with 204 when all did it. Exactly as in 8.6
+    /// only one partition gets it.
+    EveryPartition { translate: Translate },
     /// Polls for jobs.
     ActivateJobs,
+    /// Something with documents.
+    Documents(DocumentAction),
     /// Shows the cluster.
     Topology,
     /// Shows that there is no licence.
     License,
     /// Says whether any partition can work.
     Status,
+    /// Says who the caller is.
+    Myself,
+    /// Describes all endpoints.
+    OpenApi,
     /// Always fails as a bad request with this detail, as the JVM gateway does.
     Refuse(&'static str),
+}
+
+/// What is done with documents (rest-v2 §5.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DocumentAction {
+    /// Stores one.
+    Create,
+    /// Stores several.
+    CreateBatch,
+    /// Reads one.
+    Read,
+    /// Deletes one.
+    Delete,
+    /// Makes a link to one.
+    Link,
 }
 
 /// Turns a request into a command, or says what is wrong with it.
@@ -64,16 +99,32 @@ impl Endpoint {
     pub(super) fn takes(&self) -> Option<&'static str> {
         match self.body {
             Body::None => None,
-            Body::Required | Body::Optional => Some("application/json"),
-            Body::Multipart => Some("multipart/form-data"),
+            Body::Required | Body::Optional | Body::OptionalSince88 => Some(JSON),
+            Body::Multipart | Body::Upload => Some(MULTIPART),
+        }
+    }
+
+    /// Whether it takes a body of this media type.
+    pub(super) fn takes_type(&self, media_type: &str, exact: bool) -> bool {
+        match self.body {
+            Body::None => true,
+            Body::Required | Body::Optional | Body::OptionalSince88 => {
+                media::is_json(media_type, exact)
+            }
+            Body::Multipart | Body::Upload => media_type == MULTIPART,
         }
     }
 
     /// The media types of its answers.
     pub(super) fn produces(&self) -> &'static [&'static str] {
         match self.action {
-            Action::Topology | Action::License | Action::Status => &["application/json"],
-            _ => &["application/json", "application/problem+json"],
+            Action::Topology
+            | Action::License
+            | Action::Status
+            | Action::Myself
+            | Action::OpenApi => &[JSON],
+            Action::Documents(DocumentAction::Read) => &[OCTETS, JSON, PROBLEM],
+            _ => &[JSON, PROBLEM],
         }
     }
 }
@@ -89,6 +140,8 @@ pub(super) struct Input<'a> {
     pub(super) parts: &'a [Part],
     /// Tenant rules.
     pub(super) tenancy: Tenancy,
+    /// Answer exactly as 8.6 does.
+    pub(super) exact: bool,
 }
 
 impl<'a> Input<'a> {
@@ -114,6 +167,18 @@ impl<'a> Input<'a> {
         let null = text.strip_prefix(b"null");
         let none = null.is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphanumeric));
         (!text.is_empty() && !none).then_some(text)
+    }
+
+    /// Refuses a member of newer versions that changes what a request means and that no broker of
+    /// 8.6 understands. Exactly as in 8.6 it is ignored.
+    pub(super) fn newer(&self, name: &str, given: Option<Newer>) -> Result<(), Problem> {
+        if self.exact || !given.is_some_and(|value| value.says_something()) {
+            return Ok(());
+        }
+        Err(Problem::invalid(format!(
+            "The member '{name}' is not supported: it has no meaning for brokers of 8.6, and \
+             without it the request would do something else."
+        )))
     }
 
     /// A command for the entity whose key is in the path.

@@ -4,7 +4,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use super::json::object;
+use super::json::{Style, object};
 use super::media::{ErrorForm, error_form};
 
 /// Why no endpoint was reached.
@@ -70,7 +70,7 @@ fn body(
         ErrorForm::Empty => response.finish(),
         ErrorForm::Json(media_type) => {
             let mut body = String::with_capacity(128);
-            let written = object(&mut body, |o| {
+            let written = object(&mut body, Style::PLAIN, |o| {
                 o.text("timestamp", &now);
                 o.int("status", status.as_u16());
                 o.text("error", reason);
@@ -92,6 +92,28 @@ fn body(
             escaped(path),
         )),
     }
+}
+
+/// The answer to a multipart body that the JVM's servlet filter cannot read (rest-v2 §3.2).
+pub(super) fn filter_issue(path: &str) -> HttpResponse {
+    let mut body = String::with_capacity(256);
+    let written = object(&mut body, Style::PLAIN, |o| {
+        o.text("type", "about:blank");
+        o.int("status", 500);
+        o.text("title", "Filter issue");
+        o.text(
+            "detail",
+            "Request processing failed: org.springframework.web.multipart.MultipartException: \
+             Failed to parse multipart servlet request",
+        );
+        // The blank is the JVM's.
+        o.text("instance", &format!(" {path}"));
+        Ok(())
+    });
+    debug_assert_eq!(written, Ok(()), "texts and numbers are always writable");
+    HttpResponse::InternalServerError()
+        .content_type("application/problem+json;charset=ISO-8859-1")
+        .body(body)
 }
 
 fn escaped(text: &str) -> String {

@@ -1,12 +1,14 @@
 //! What all workers of the REST frontend share.
 
+use std::io;
 use std::sync::Arc;
 
+use super::documents::Store;
 use super::router::Router;
 use super::tenant::Tenancy;
 use super::v2::ENDPOINTS;
 use crate::actors::gateway::Gateway;
-use crate::config::Config;
+use crate::config::{Config, KeyForm};
 use crate::metrics::http::HttpMetrics;
 
 /// The frontend's parts. Immutable after the start.
@@ -18,25 +20,34 @@ pub(super) struct Frontend {
     /// Largest body, in bytes.
     pub(super) body_max: usize,
     /// Answer exactly as the JVM gateway of 8.6 does (`compatibility.exact`).
-    #[expect(dead_code, reason = "nothing this frontend adds depends on it yet")]
     pub(super) exact: bool,
+    /// How keys stand in answers unless a client says so (`rest.keys`).
+    pub(super) keys: KeyForm,
+    pub(super) documents: Arc<Store>,
     pub(super) metrics: Arc<HttpMetrics>,
 }
 
 impl Frontend {
     /// The frontend of this gateway.
-    pub(super) fn new(config: &Config, gateway: Gateway) -> Self {
+    ///
+    /// # Errors
+    /// When the document store cannot be opened.
+    pub(super) fn new(config: &Config, gateway: Gateway) -> io::Result<Self> {
+        let exact = config.compatibility.exact;
         let rows: Vec<(&str, &str)> =
             ENDPOINTS.iter().map(|endpoint| (endpoint.method.as_str(), endpoint.path)).collect();
         let metrics = Arc::new(HttpMetrics::new(&rows));
         gateway.metrics().add(metrics.clone());
-        Self {
+        Ok(Self {
             gateway,
-            router: Router::new(ENDPOINTS),
+            router: Router::new(ENDPOINTS, exact),
             tenancy: Tenancy { enabled: config.multi_tenancy.enabled },
             body_max: config.rest.max_body_size,
-            exact: config.compatibility.exact,
+            exact,
+            // 8.6 has no strings.
+            keys: if exact { KeyForm::Number } else { config.rest.keys },
+            documents: Arc::new(Store::open(&config.documents)?),
             metrics,
-        }
+        })
     }
 }

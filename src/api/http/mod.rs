@@ -6,14 +6,18 @@
 //! before an endpoint is chosen look as `fallback` writes them, all later ones are a
 //! `problem::Problem`.
 //!
-//! Differences from the JVM gateway, each harmless to clients: an error does not close the
-//! connection, a JSON body has a limit (`rest.max_body_size`, 413), a multipart body without
-//! boundary is the client's fault (400), explicit nulls are named in plain words, polls longer
-//! than 30 s are allowed, and jobs of a client that went away are given back.
+//! Differences from the JVM gateway. Each is harmless to clients: a JSON body has a limit
+//! (`rest.max_body_size`, 413), explicit nulls are named in plain words, polls longer than 30 s are
+//! allowed, jobs of a client that went away are given back, and documents can be read again. With
+//! `compatibility.exact` those that a client can see in an answer are none any more: an error
+//! closes the connection, back-pressure is 429 or 500 without Retry-After, a multipart body without
+//! boundary is the server's fault (500), keys are numbers only, and what is newer than 8.6 is not
+//! there.
 
 mod body;
 mod connection;
 mod dispatch;
+mod documents;
 mod endpoint;
 mod fallback;
 mod frontend;
@@ -21,6 +25,7 @@ mod jobs_body;
 mod json;
 mod media;
 mod multipart;
+mod openapi;
 pub(in crate::api) mod problem;
 mod router;
 mod tenant;
@@ -28,6 +33,7 @@ mod v2;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -45,6 +51,9 @@ const WORKERS_MAX: usize = 4;
 /// How long an idle connection is kept. Clients pool connections; balancers close after 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How often expired documents are looked for. Nobody gets one in between, either.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A server that was bound: it answers while `server` is awaited or spawned.
 #[allow(missing_debug_implementations, reason = "actix-web's server has no Debug")]
 pub struct Listening {
@@ -58,10 +67,11 @@ pub struct Listening {
 /// Call it inside an actix system.
 ///
 /// # Errors
-/// When an address cannot be bound.
+/// When an address cannot be bound, or the document store cannot be opened.
 pub fn serve(config: &Config, gateway: Gateway) -> io::Result<Listening> {
     let sessions = gateway.clone();
-    let frontend = Data::new(frontend::Frontend::new(config, gateway));
+    let frontend = Data::new(frontend::Frontend::new(config, gateway)?);
+    sweep(&frontend.documents);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = match config.threads.http {
         0 => cores.min(WORKERS_MAX),
@@ -80,4 +90,18 @@ pub fn serve(config: &Config, gateway: Gateway) -> io::Result<Listening> {
     .disable_signals()
     .bind_auto_h2c((config.rest.host.as_str(), config.rest.port))?;
     Ok(Listening { addresses: server.addrs(), server: server.run() })
+}
+
+/// Deletes expired documents now and then, as long as there is a store.
+fn sweep(documents: &Arc<documents::Store>) {
+    let documents = Arc::downgrade(documents);
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            let Some(documents) = documents.upgrade() else { return };
+            if let Err(error) = documents.sweep().await {
+                log::warn!("event=document_sweep_failed error={error}");
+            }
+        }
+    });
 }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// The parser takes its input in pieces of this size, below its own limit for a header.
-const PIECE: usize = 32 * 1024;
+pub(super) const PIECE: usize = 32 * 1024;
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]

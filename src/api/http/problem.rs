@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
-use super::json::{Unreadable, object};
+use super::json::{Object, Style, Unreadable, object};
 use crate::error::{ErrorClass, GatewayError};
 use crate::wire::DecodeError;
 use crate::wire::msgpack::json::JsonError;
@@ -18,6 +18,8 @@ pub(in crate::api) struct Problem {
     detail: Cow<'static, str>,
     /// Seconds after which the client may try again.
     retry_after: Option<u32>,
+    /// The status of 8.6, where it is another.
+    exact_status: Option<StatusCode>,
 }
 
 /// Title of everything that the JVM's web framework finds wrong with a request by itself.
@@ -30,7 +32,13 @@ impl Problem {
         title: impl Into<Cow<'static, str>>,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, title: title.into(), detail: detail.into(), retry_after: None }
+        Self {
+            status,
+            title: title.into(),
+            detail: detail.into(),
+            retry_after: None,
+            exact_status: None,
+        }
     }
 
     /// The request cannot be read.
@@ -48,14 +56,30 @@ impl Problem {
         Self::bad_request(format!("{member} must not be null"))
     }
 
+    /// What 8.6 answers: it has no Retry-After, and tells of back-pressure in its own way.
+    pub(super) fn exactly(self) -> Self {
+        let status = self.exact_status.unwrap_or(self.status);
+        Self { status, retry_after: None, ..self }
+    }
+
+    /// Writes what is wrong as members of a larger answer.
+    pub(super) fn summary(&self, o: &mut Object<'_>) {
+        o.text("detail", &self.detail);
+        o.int("status", self.status.as_u16());
+        o.text("title", &self.title);
+    }
+
     /// The response; `path` is the request's path without its query.
     pub(in crate::api) fn response(&self, path: &str) -> HttpResponse {
         let mut body = String::with_capacity(128);
-        let written = object(&mut body, |o| {
+        let written = object(&mut body, Style::PLAIN, |o| {
             o.text("type", "about:blank");
             o.text("title", &self.title);
             o.int("status", self.status.as_u16());
-            o.text("detail", &self.detail);
+            // The JVM gateway leaves the detail of some problems out.
+            if !self.detail.is_empty() {
+                o.text("detail", &self.detail);
+            }
             o.text("instance", path);
             Ok(())
         });
@@ -69,15 +93,21 @@ impl Problem {
 }
 
 impl From<GatewayError> for Problem {
+    /// Back-pressure, a broker's or our own, is 503 with Retry-After.
     fn from(error: GatewayError) -> Self {
         let status =
             StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = (error.class() == ErrorClass::Overloaded).then_some(1);
+        let pressed =
+            matches!(error.class(), ErrorClass::Overloaded | ErrorClass::ResourceExhausted);
+        // 8.6 has no limits of its own; its brokers' are 429.
+        let own = error.class() == ErrorClass::Overloaded;
+        let exact_status = if own { StatusCode::TOO_MANY_REQUESTS } else { status };
         Self {
-            status,
+            status: if pressed { StatusCode::SERVICE_UNAVAILABLE } else { status },
             title: error.http_title().into(),
             detail: error.http_detail().into(),
-            retry_after,
+            retry_after: pressed.then_some(1),
+            exact_status: Some(exact_status),
         }
     }
 }

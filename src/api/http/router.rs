@@ -11,6 +11,7 @@ use super::media;
 #[derive(Debug)]
 pub(super) struct Router {
     by_length: Vec<Vec<Row>>,
+    exact: bool,
 }
 
 #[derive(Debug)]
@@ -39,10 +40,11 @@ pub(super) struct Found<'a> {
 }
 
 impl Router {
-    /// A router over these endpoints.
-    pub(super) fn new(endpoints: &'static [Endpoint]) -> Self {
+    /// A router over these endpoints; `exact`: without what is newer than 8.6.
+    pub(super) fn new(endpoints: &'static [Endpoint], exact: bool) -> Self {
         let mut by_length: Vec<Vec<Row>> = Vec::new();
-        for (index, endpoint) in endpoints.iter().enumerate() {
+        let served = endpoints.iter().enumerate().filter(|(_, e)| !(exact && e.newer));
+        for (index, endpoint) in served {
             let segments: Vec<Segment> = split(endpoint.path).map(segment).collect();
             if by_length.len() <= segments.len() {
                 by_length.resize_with(segments.len() + 1, Vec::new);
@@ -51,7 +53,7 @@ impl Router {
                 rows.push(Row { index, endpoint, segments });
             }
         }
-        Self { by_length }
+        Self { by_length, exact }
     }
 
     fn matching<'r, 'p>(&'r self, path: &'p str) -> impl Iterator<Item = Found<'p>> + use<'r, 'p> {
@@ -81,13 +83,20 @@ impl Router {
             return Err(if allowed.is_empty() { Miss::NotFound } else { Miss::Method { allowed } });
         };
         if let Some(takes) = found.endpoint.takes() {
-            let without = found.endpoint.body == Body::Optional && !media::has_body(headers);
-            if !without && media::content_type(headers).as_deref() != Some(takes) {
+            let optional = match found.endpoint.body {
+                Body::Optional => true,
+                Body::OptionalSince88 => !self.exact,
+                _ => false,
+            };
+            let without = optional && !media::has_body(headers);
+            let given = media::content_type(headers);
+            let fits = |given: &String| found.endpoint.takes_type(given, self.exact);
+            if !without && !given.as_ref().is_some_and(fits) {
                 return Err(Miss::MediaType { takes });
             }
         }
         let produced = found.endpoint.produces();
-        if !media::accepts(headers, produced) {
+        if !media::accepts(headers, produced, self.exact) {
             return Err(Miss::NotAcceptable { produces: produced.join(", ") });
         }
         Ok(found)
@@ -130,7 +139,7 @@ mod tests {
             actix_web::http::header::CONTENT_TYPE,
             actix_web::http::header::HeaderValue::from_static("application/json"),
         );
-        Router::new(ENDPOINTS).find(&method, path, &headers).map(|found| found.endpoint.path)
+        Router::new(ENDPOINTS, false).find(&method, path, &headers).map(|found| found.endpoint.path)
     }
 
     #[test]

@@ -154,6 +154,43 @@ def problems() -> None:
     check(status == 404, "an unknown path is a 404")
 
 
+def documents() -> None:
+    """What is stored can be read again, other than with the JVM gateway 8.6.0."""
+    content = ROOT / "tests" / "interop" / "resources" / "parallel.bpmn"
+    status, _, stored = curl("-X", "POST", f"{REST}/v2/documents", "-F", f"file=@{content}",
+                             "-F", 'metadata={"customProperties":{"a":1}};type=application/json')
+    check(status == 201 and stored["metadata"]["customProperties"] == {"a": 1}, "a document")
+    path = f"{REST}/v2/documents/{stored['documentId']}"
+    status, kind, read = curl(path)
+    check(status == 200 and kind == "application/octet-stream", "its content is served")
+    check(read == content.read_text(), "and is what was stored")
+    check(curl("-X", "DELETE", path)[0] == 204 and curl(path)[0] == 404, "until it is deleted")
+    status, _, batch = curl("-X", "POST", f"{REST}/v2/documents/batch",
+                            "-F", f"files=@{content}", "-F", f"files=@{content}")
+    check(status == 201 and len(batch["createdDocuments"]) == 2, "a batch of documents")
+
+
+def newer_clients() -> None:
+    """What clients of 8.7 and 8.8 ask for besides, and HTTP/2 without TLS."""
+    strings = "application/vnd.camunda.api.keys.string+json"
+    status, kind, created = curl(
+        "-X", "POST", f"{REST}/v2/process-instances", "-H", "Content-Type: application/json",
+        "-H", f"Accept: {strings}", "-d", json.dumps({"processDefinitionId": "one-task"}),
+    )
+    check(status == 200 and kind == strings, "a media type for keys as strings")
+    check(isinstance(created["processInstanceKey"], str), "and they are strings")
+    call("POST", f"/v2/process-instances/{created['processInstanceKey']}/cancellation")
+    check(call("GET", "/v2/authentication/me")[0] == 200, "authentication/me")
+    status, _, described = call("GET", "/v2/openapi.json")
+    check(status == 200 and "/v2/jobs/activation" in described["paths"], "an OpenAPI document")
+    done = subprocess.run(
+        ["curl", "-sS", "--http2-prior-knowledge", "-o", os.devnull, "-w",
+         "%{http_version} %{http_code}", f"{REST}/v2/topology"],
+        capture_output=True, text=True, check=True,
+    )
+    check(done.stdout == "2 200", "HTTP/2 without TLS on the same port")
+
+
 def operators_view() -> None:
     if MONITORING:
         check(curl(f"{MONITORING}/ready")[0] in (200, 204), "/ready")
@@ -190,6 +227,9 @@ def main() -> int:
     try:
         for step in (deploy_and_topology, order_by_curl, result_by_curl, problems, operators_view):
             step()
+        if MONITORING:  # this is beegate, not a JVM gateway
+            documents()
+            newer_clients()
     except Exception as error:  # noqa: BLE001 - reported, not hidden
         print(f"not ok {passed + 1} - {type(error).__name__}: {error}", flush=True)
         return 1

@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub(super) use read::{FromJson, Unreadable, Variables, document, members, request};
-pub(super) use write::{Array, Object, object};
+pub(super) use read::{FromJson, Newer, Unreadable, Variables, document, members, request};
+pub(super) use write::{Array, Object, Style, object};

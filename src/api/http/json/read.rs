@@ -258,6 +258,25 @@ impl<'a, T: FromJson<'a>> FromJson<'a> for Vec<T> {
     }
 }
 
+/// A member that only newer versions know: whether it is there, and whether it says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api::http) struct Newer(bool);
+
+impl FromJson<'_> for Newer {
+    fn from_json(text: &str) -> Result<Self, Unreadable> {
+        let compact = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(3);
+        let nothing = matches!(&compact.collect::<Vec<_>>()[..], b"{}" | b"[]" | b"\"\"");
+        Ok(Self(!nothing && text != "false"))
+    }
+}
+
+impl Newer {
+    /// Whether leaving the member out would change anything. Clients send empty members.
+    pub(in crate::api::http) fn says_something(self) -> bool {
+        self.0
+    }
+}
+
 /// A `variables` object, still the client's text.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api::http) struct Variables<'a>(&'a str);

@@ -4,28 +4,46 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
+use crate::config::KeyForm;
 use crate::wire::DecodeError;
 use crate::wire::msgpack::json::append_json;
+
+/// What an answer depends on besides its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api::http) struct Style {
+    /// How keys stand in it (rest-v2 §2).
+    pub(in crate::api::http) keys: KeyForm,
+    /// Without members that 8.6 does not have.
+    pub(in crate::api::http) exact: bool,
+}
+
+impl Style {
+    /// For documents that have neither keys nor newer members.
+    pub(in crate::api::http) const PLAIN: Self = Self { keys: KeyForm::Number, exact: false };
+}
 
 /// An object being written.
 pub(in crate::api::http) struct Object<'a> {
     out: &'a mut String,
+    style: Style,
     empty: bool,
 }
 
 /// An array being written.
 pub(in crate::api::http) struct Array<'a> {
     out: &'a mut String,
+    style: Style,
     empty: bool,
 }
 
-/// Appends one object to `out`.
+/// Appends one object to `out`, all of it in this style.
 pub(in crate::api::http) fn object(
     out: &mut String,
+    style: Style,
     members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     out.push('{');
-    members(&mut Object { out, empty: true })?;
+    members(&mut Object { out, style, empty: true })?;
     out.push('}');
     Ok(())
 }
@@ -79,9 +97,32 @@ impl Object<'_> {
         write!(self.out, "{}", value.into()).expect("a string takes everything");
     }
 
-    /// The key of an entity: a number, as 8.6 writes it (rest-v2 §2).
+    /// Whether members that 8.6 does not have are left out.
+    pub(in crate::api::http) fn exact(&self) -> bool {
+        self.style.exact
+    }
+
+    /// The key of an entity, in the form the client wants (rest-v2 §2).
     pub(in crate::api::http) fn key(&mut self, name: &str, value: i64) {
-        self.int(name, value);
+        self.name(name);
+        match self.style.keys {
+            KeyForm::Number => write!(self.out, "{value}"),
+            KeyForm::String => write!(self.out, "\"{value}\""),
+        }
+        .expect("a string takes everything");
+    }
+
+    /// A key under the name that newer versions have for it; clients of 8.6 ignore it.
+    pub(in crate::api::http) fn newer_key(&mut self, name: &str, value: i64) {
+        if !self.style.exact {
+            self.key(name, value);
+        }
+    }
+
+    /// JSON that is known to be one value.
+    pub(in crate::api::http) fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.out.push_str(json);
     }
 
     /// A boolean.
@@ -119,7 +160,7 @@ impl Object<'_> {
         members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         self.name(name);
-        object(self.out, members)
+        object(self.out, self.style, members)
     }
 
     /// An array.
@@ -130,7 +171,7 @@ impl Object<'_> {
     ) -> Result<(), DecodeError> {
         self.name(name);
         self.out.push('[');
-        elements(&mut Array { out: self.out, empty: true })?;
+        elements(&mut Array { out: self.out, style: self.style, empty: true })?;
         self.out.push(']');
         Ok(())
     }
@@ -143,7 +184,7 @@ impl Array<'_> {
         members: impl FnOnce(&mut Object<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         separate(self.out, &mut self.empty);
-        object(self.out, members)
+        object(self.out, self.style, members)
     }
 }
 
@@ -154,7 +195,7 @@ mod tests {
     #[test]
     fn nests_and_separates() {
         let mut out = String::new();
-        object(&mut out, |o| {
+        object(&mut out, Style::PLAIN, |o| {
             o.text("a", "x\"\u{1}");
             o.int("b", -5);
             o.bool("c", true);
@@ -171,9 +212,33 @@ mod tests {
     }
 
     #[test]
+    fn keys_have_the_wanted_form_at_every_depth() {
+        let written = |keys| {
+            let mut out = String::new();
+            object(&mut out, Style { keys, exact: false }, |o| {
+                o.key("k", 1 << 53);
+                o.int("i", 5);
+                o.array("a", |items| {
+                    items.object(|o| {
+                        o.key("k", -1);
+                        Ok(())
+                    })
+                })
+            })
+            .expect("well-formed");
+            out
+        };
+        let number = r#"{"k":9007199254740992,"i":5,"a":[{"k":-1}]}"#;
+        assert_eq!(written(KeyForm::Number), number);
+        let string = r#"{"k":"9007199254740992","i":5,"a":[{"k":"-1"}]}"#;
+        assert_eq!(written(KeyForm::String), string);
+    }
+
+    #[test]
     fn a_broken_document_is_an_error() {
         let mut out = String::new();
-        let written = object(&mut out, |o| o.msgpack("f", &Bytes::from_static(&[0x81])));
+        let written =
+            object(&mut out, Style::PLAIN, |o| o.msgpack("f", &Bytes::from_static(&[0x81])));
         assert!(written.is_err());
     }
 }

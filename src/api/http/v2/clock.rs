@@ -1,4 +1,5 @@
-//! `/v2/clock`. One partition gets the command, as in the JVM gateway (rest-v2 §5.6).
+//! `/v2/clock`. Every partition gets the command, where the JVM gateway sends it to one and leaves
+//! the clocks of a cluster apart (rest-v2 §5.6).
 
 use super::super::endpoint::Input;
 use super::super::json::request;

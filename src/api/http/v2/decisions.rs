@@ -49,7 +49,7 @@ pub(super) fn evaluated(reply: &Reply, answer: &mut Object<'_>) -> Result<(), De
     answer.text("failureMessage", &record.evaluation_failure_message);
     answer.text("tenantId", &record.tenant_id);
     answer.key("decisionInstanceKey", reply.key.0);
-    answer.key("decisionEvaluationKey", reply.key.0);
+    answer.newer_key("decisionEvaluationKey", reply.key.0);
     answer.array("evaluatedDecisions", |decisions| {
         record.evaluated_decisions.iter().try_for_each(|d| decisions.object(|o| decision(o, d)))
     })

@@ -1,7 +1,7 @@
 //! `/v2/jobs`.
 
 use super::super::endpoint::Input;
-use super::super::json::{Array, Variables, document, request};
+use super::super::json::{Array, Newer, Variables, document, request};
 use super::super::problem::{Problem, Violations};
 use crate::actors::gateway::ActivatedJob;
 use crate::model::{ActivateJobs, Command, CommandKind, Frontend};
@@ -17,10 +17,12 @@ request! {
         fetch_variable: Vec<String> = "fetchVariable";
         request_timeout: i64 = "requestTimeout";
         tenant_ids: Vec<String> = "tenantIds";
+        tenant_filter: String = "tenantFilter";
     }
 
     struct CompleteRequest<'a> {
         variables: Variables<'a> = "variables";
+        result: Newer = "result";
     }
 
     struct FailRequest<'a> {
@@ -38,6 +40,8 @@ request! {
 
     struct UpdateRequest<'a> {
         changeset: Changeset<'a> = "changeset";
+        // From 8.8 on; brokers of 8.6 take a reference with every command.
+        operation_reference: i64 = "operationReference";
     }
 
     struct Changeset<'a> {
@@ -72,6 +76,10 @@ pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs
         }
         Some(_) => {}
     }
+    // What 8.9 sends by default is what 8.6 does.
+    if let Some(filter) = request.tenant_filter.filter(|f| !input.exact && f != "PROVIDED") {
+        violations.value("tenantFilter", filter, "PROVIDED with brokers of 8.6");
+    }
     violations.check()?;
     let tenant_ids = request.tenant_ids.unwrap_or_default();
     if input.tenancy.enabled {
@@ -101,7 +109,7 @@ pub(in crate::api::http) fn activated(
     let record = &job.record;
     jobs.object(|o| {
         o.key("key", job.key.0);
-        o.key("jobKey", job.key.0);
+        o.newer_key("jobKey", job.key.0);
         o.text("type", &record.job_type);
         o.key("processInstanceKey", record.process_instance_key);
         o.text("processDefinitionId", &record.bpmn_process_id);
@@ -121,6 +129,7 @@ pub(in crate::api::http) fn activated(
 
 pub(super) fn complete(input: &Input<'_>) -> Result<Command, Problem> {
     let request: CompleteRequest<'_> = input.optional()?;
+    input.newer("result", request.result)?;
     let record = JobRecord { variables: document(request.variables)?, ..JobRecord::default() };
     Ok(input.keyed(CommandKind::CompleteJob, &record))
 }
@@ -161,6 +170,8 @@ pub(super) fn update(input: &Input<'_>) -> Result<Command, Problem> {
     if changes.retries.is_none() && changes.timeout.is_none() {
         violations.add("At least one of [retries, timeout] is required");
     }
+    let operation_reference = request.operation_reference.filter(|_| !input.exact);
+    violations.operation_reference(operation_reference);
     violations.check()?;
     let mut record = JobRecord::default();
     if let Some(retries) = changes.retries {
@@ -171,5 +182,5 @@ pub(super) fn update(input: &Input<'_>) -> Result<Command, Problem> {
         record.timeout = timeout;
         record.changed_attributes.push("timeout".to_owned());
     }
-    Ok(input.keyed(CommandKind::UpdateJob, &record))
+    Ok(Command { operation_reference, ..input.keyed(CommandKind::UpdateJob, &record) })
 }

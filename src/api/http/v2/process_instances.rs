@@ -1,7 +1,7 @@
 //! `/v2/process-instances`.
 
 use super::super::endpoint::Input;
-use super::super::json::{Object, Variables, document, request};
+use super::super::json::{Newer, Object, Variables, document, request};
 use super::super::problem::{Problem, Violations};
 use crate::model::{Command, CommandKind, Reply, Route, ValueType};
 use crate::wire::DecodeError;
@@ -23,6 +23,8 @@ request! {
         start_instructions: Vec<Start<'a>> = "startInstructions" or Vec::new();
         await_completion: bool = "awaitCompletion" or false;
         fetch_variables: Vec<String> = "fetchVariables";
+        runtime_instructions: Newer = "runtimeInstructions";
+        business_id: Newer = "businessId";
     }
 
     struct Start<'a> {
@@ -47,6 +49,7 @@ request! {
     struct ModifyRequest<'a> {
         activate_instructions: Vec<Activate<'a>> = "activateInstructions" or Vec::new();
         terminate_instructions: Vec<Terminate<'a>> = "terminateInstructions" or Vec::new();
+        move_instructions: Newer = "moveInstructions";
         operation_reference: i64 = "operationReference";
     }
 
@@ -63,11 +66,14 @@ request! {
 
     struct Terminate<'a> {
         element_instance_key: i64 = "elementInstanceKey";
+        element_id: Newer = "elementId";
     }
 }
 
 pub(super) fn create(input: &Input<'_>) -> Result<Command, Problem> {
     let request: CreateRequest<'_> = input.required()?;
+    input.newer("runtimeInstructions", request.runtime_instructions)?;
+    input.newer("businessId", request.business_id)?;
     let tenant_id =
         input.tenancy.tenant("Create Process Instance", request.tenant_id.as_deref())?;
     let mut violations = Violations::default();
@@ -172,10 +178,14 @@ pub(super) fn migrate(input: &Input<'_>) -> Result<Command, Problem> {
 
 pub(super) fn modify(input: &Input<'_>) -> Result<Command, Problem> {
     let request: ModifyRequest<'_> = input.required()?;
+    input.newer("moveInstructions", request.move_instructions)?;
     let activate =
         request.activate_instructions.ok_or_else(|| Problem::null("activateInstructions"))?;
     let terminate =
         request.terminate_instructions.ok_or_else(|| Problem::null("terminateInstructions"))?;
+    for instruction in &terminate {
+        input.newer("terminateInstructions[].elementId", instruction.element_id)?;
+    }
     let mut violations = Violations::default();
     if activate.iter().any(|a| a.element_id.as_deref().is_none_or(str::is_empty)) {
         violations.missing("elementId");

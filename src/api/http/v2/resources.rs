@@ -1,7 +1,7 @@
 //! `/v2/resources`.
 
 use super::super::endpoint::Input;
-use super::super::json::request;
+use super::super::json::{Newer, request};
 use super::super::problem::{Problem, Violations};
 use crate::model::{Command, CommandKind};
 use crate::wire::record::ResourceDeletionRecord;
@@ -9,11 +9,13 @@ use crate::wire::record::ResourceDeletionRecord;
 request! {
     struct DeleteRequest<'a> {
         operation_reference: i64 = "operationReference";
+        delete_history: Newer = "deleteHistory";
     }
 }
 
 pub(super) fn delete(input: &Input<'_>) -> Result<Command, Problem> {
     let request: DeleteRequest<'_> = input.optional()?;
+    input.newer("deleteHistory", request.delete_history)?;
     let mut violations = Violations::default();
     violations.operation_reference(request.operation_reference);
     violations.check()?;

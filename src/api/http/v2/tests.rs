@@ -8,8 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::endpoint::{Action, Input};
-use super::super::json::object;
+use super::super::json::{Style, object};
 use super::super::multipart::Part;
+use super::super::openapi::tests::check_answer;
 use super::super::router::Router;
 use super::super::tenant::Tenancy;
 use super::{ENDPOINTS, jobs};
@@ -100,7 +101,7 @@ fn parts(exchange: &Value) -> Vec<Part> {
 /// Runs `check` with the row of the table and the input of an exchange.
 fn with_input(exchange: &Value, check: impl FnOnce(Action, Input<'_>)) {
     let input = &exchange["input"];
-    let router = Router::new(ENDPOINTS);
+    let router = Router::new(ENDPOINTS, false);
     let path = input["path"].as_str().expect("a path");
     let method = input["method"].as_str().expect("a method").parse().expect("a method");
     let mut headers = actix_web::http::header::HeaderMap::new();
@@ -116,7 +117,7 @@ fn with_input(exchange: &Value, check: impl FnOnce(Action, Input<'_>)) {
     let key = found.variable.map_or(Key::NONE, |(_, text)| Key(text.parse().expect("a key")));
     let (body, parts) = (body(input), parts(exchange));
     let tenancy = Tenancy { enabled: false };
-    check(found.endpoint.action, Input { key, body: &body, parts: &parts, tenancy });
+    check(found.endpoint.action, Input { key, body: &body, parts: &parts, tenancy, exact: false });
 }
 
 fn check_route(name: &str, command: &Command, request: &Value) {
@@ -142,7 +143,7 @@ fn commands_are_byte_identical_to_the_captured_ones() {
         };
         let request = &exchange["request"];
         with_input(&exchange, |action, input| match action {
-            Action::Command { translate, .. } => {
+            Action::Command { translate, .. } | Action::EveryPartition { translate } => {
                 let command = translate(&input).unwrap_or_else(|p| panic!("{name}: {p:?}"));
                 assert_eq!(&command.authorization, authorization, "{name}");
                 assert_eq!(command.key.0, request["key"].as_i64().expect("a key"), "{name}");
@@ -229,10 +230,17 @@ fn answers_have_the_captured_members() {
         };
         with_input(&exchange, |action, _| {
             let Action::Command { answer: Some(answer), .. } = action else { return };
+            let endpoint = ENDPOINTS.iter().find(|e| match e.action {
+                Action::Command { answer: Some(of), .. } => std::ptr::fn_addr_eq(of, answer),
+                _ => false,
+            });
             let mut out = String::new();
-            object(&mut out, |members| answer(&reply, members)).expect("a readable reply");
+            object(&mut out, Style::PLAIN, |members| answer(&reply, members))
+                .expect("a readable reply");
             let mut ours: serde_json::Map<String, Value> =
                 serde_json::from_str(&out).expect("JSON");
+            let described = Value::Object(ours.clone());
+            check_answer(endpoint.expect("a row"), 200, &described);
             ADDED.iter().for_each(|added| drop(ours.remove(*added)));
             assert_eq!(Value::Object(ours), result["body"], "{name}");
             checked += 1;

@@ -22,6 +22,16 @@ pub(in crate::api::http) fn topology(
     Ok(())
 }
 
+/// Writes that there is no licence, as an unlicensed JVM gateway does; 8.8 adds what it is for.
+pub(in crate::api::http) fn license(answer: &mut Object<'_>) -> Result<(), DecodeError> {
+    answer.bool("validLicense", false);
+    answer.text("licenseType", "unknown");
+    if !answer.exact() {
+        answer.bool("isCommercial", false);
+    }
+    Ok(())
+}
+
 fn broker(o: &mut Object<'_>, broker: &BrokerView) -> Result<(), DecodeError> {
     let address = broker.command_address.rsplit_once(':');
     let (host, port) = address.unwrap_or((broker.command_address.as_str(), "0"));
