@@ -30,6 +30,7 @@ fn embedded() -> Result<()> {
     let gateway = Gateway::start(&binary, Behind::Embedded, &[], log)?;
     println!("ready after {:.1} ms", gateway.ready_after.as_secs_f64() * 1000.0);
     tours.run(&Target { embedded: url(gateway.admin), ..Target::beegate(&gateway) })?;
+    tours.schema(&Target::beegate(&gateway))?;
     let took = gateway.stop()?;
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     Ok(())

@@ -9,6 +9,9 @@ use crate::gateway::Gateway;
 use crate::{cache, cargo, root, run};
 
 const PYTHON_FOLDER: &str = "tests/interop/python";
+/// What schemathesis checks. Not that what the schema calls wrong is refused: 8.6 coerces much of it.
+const SCHEMA_CHECKS: &str = "no_server_error,answers_at_once,status_code_conformance,\
+    content_type_conformance,response_headers_conformance,response_schema_conformance";
 
 /// Where a tour goes. An empty address is not there.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +92,21 @@ impl Tours {
         with(&mut script, ours)
     }
 
+    /// Asks a gateway, alone at its brokers, for everything that its OpenAPI document says, and for
+    /// what it says is wrong. The same questions every time; a few minutes at most.
+    pub fn schema(&self, target: &Target) -> Result<()> {
+        let bin = environment("schemathesis-venv", "schemathesis-requirements.txt")?;
+        run(Command::new(bin.join("schemathesis"))
+            .env("PYTHONPATH", PYTHON_FOLDER)
+            .env("SCHEMATHESIS_HOOKS", "schema_hooks")
+            .arg("run")
+            .arg(format!("{}/v2/openapi.json", target.rest))
+            .args(["--checks", SCHEMA_CHECKS, "--phases", "examples,coverage,fuzzing"])
+            .args(["--max-examples", "30", "--seed", "1", "--max-time", "240"])
+            .args(["--request-timeout", "20", "--continue-on-failure", "--no-color"])
+            .args(["--generation-database", "none", "--warnings", "off"]))
+    }
+
     /// A script beside the tours.
     pub fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
@@ -106,21 +124,27 @@ fn with(command: &mut Command, target: &Target) -> Result<()> {
         .env("BEEGATE_TOUR_EMBEDDED", &target.embedded))
 }
 
-/// A Python with pyzeebe, in a virtual environment in the cache.
+/// A Python with pyzeebe.
 fn python() -> Result<PathBuf> {
-    let requirements = root().join("tests/interop/python/requirements.txt");
+    Ok(environment("venv", "requirements.txt")?.join("python"))
+}
+
+/// The programs of a virtual environment in the cache, with what a list beside the tours names.
+fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
+    let requirements = root().join(PYTHON_FOLDER).join(requirements);
     let wanted = std::fs::read_to_string(&requirements)?;
-    let venv = cache()?.join("venv");
-    let python = venv.join("bin").join("python");
+    let venv = cache()?.join(name);
+    let bin = venv.join("bin");
     let stamp = venv.join("beegate-requirements.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
+        return Ok(bin);
     }
     run(Command::new("python3").arg("-m").arg("venv").arg("--clear").arg(&venv))
         .context("the interop suite needs python3 with its venv module")?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
+    let mut pip = Command::new(bin.join("python"));
+    run(pip.args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
     std::fs::write(&stamp, wanted)?;
-    Ok(python)
+    Ok(bin)
 }
 
 /// The zeebe-rs tour, built outside the repository.
