@@ -9,7 +9,7 @@
 //! room again only when work is ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::config::Limits;
 use crate::error::GatewayError;
@@ -55,21 +55,38 @@ struct BudgetInner {
     /// How many of them are for [`Purpose::Relief`] alone.
     reserve: usize,
     used: AtomicUsize,
+    refused: AtomicU64,
+}
+
+/// A limit, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitUse {
+    /// Its name in the configuration.
+    pub key: &'static str,
+    /// Units there are.
+    pub limit: usize,
+    /// Units in use.
+    pub used: usize,
+    /// How often it refused something.
+    pub refused: u64,
 }
 
 impl Budget {
     /// A budget of `limit` units; `key` is the limit's name in the configuration.
     #[must_use]
     pub fn new(key: &'static str, unit: &'static str, limit: usize) -> Self {
-        let used = AtomicUsize::new(0);
-        Self { inner: Arc::new(BudgetInner { key, unit, limit, reserve: 0, used }) }
+        Self::keeping(key, unit, limit, 0)
     }
 
     /// The same with a part that is kept for [`Purpose::Relief`].
     #[must_use]
     pub fn with_reserve(key: &'static str, unit: &'static str, limit: usize) -> Self {
-        let used = AtomicUsize::new(0);
-        Self { inner: Arc::new(BudgetInner { key, unit, limit, reserve: limit / RESERVE, used }) }
+        Self::keeping(key, unit, limit, limit / RESERVE)
+    }
+
+    fn keeping(key: &'static str, unit: &'static str, limit: usize, reserve: usize) -> Self {
+        let (used, refused) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { inner: Arc::new(BudgetInner { key, unit, limit, reserve, used, refused }) }
     }
 
     /// Takes units, until the permit is dropped.
@@ -82,12 +99,13 @@ impl Budget {
     }
 
     fn claim(&self, units: usize, purpose: Purpose) -> Result<(), GatewayError> {
-        let BudgetInner { key, unit, limit, reserve, ref used } = *self.inner;
+        let BudgetInner { key, unit, limit, reserve, ref used, ref refused } = *self.inner;
         let reserve = if purpose == Purpose::Relief { 0 } else { reserve };
         let fits = |used: usize| used.checked_add(units).filter(|&sum| sum <= limit - reserve);
         match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
             Ok(_) => Ok(()),
             Err(used) => {
+                refused.fetch_add(1, Ordering::Relaxed);
                 let mut detail = format!("{used} of {limit} {unit} in use, {units} more wanted");
                 if reserve > 0 {
                     detail += &format!(", {reserve} kept for workers");
@@ -114,6 +132,11 @@ impl Budget {
     #[must_use]
     pub fn limit(&self) -> usize {
         self.inner.limit
+    }
+
+    fn shown(&self) -> LimitUse {
+        let BudgetInner { key, limit, ref refused, .. } = *self.inner;
+        LimitUse { key, limit, used: self.used(), refused: refused.load(Ordering::Relaxed) }
     }
 
     fn permit(&self, units: usize) -> Permit {
@@ -284,6 +307,12 @@ impl Admission {
         Budget::with_reserve("limits.in_flight_per_partition", "commands", self.per_partition)
     }
 
+    /// The limits of the gateway as a whole.
+    #[must_use]
+    pub fn limits(&self) -> [LimitUse; 3] {
+        [self.in_flight.shown(), self.bytes.shown(), self.sessions.shown()]
+    }
+
     /// Commands in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -356,6 +385,11 @@ mod tests {
         let _first = tight.admit(60, &session(&tight), ORDINARY).unwrap();
         assert_eq!(refused(tight.admit(60, &session(&tight), ORDINARY)), "limits.request_bytes");
         assert_eq!((tight.in_flight(), tight.bytes()), (1, 60), "a refused command holds nothing");
+        let [in_flight, bytes, sessions] = tight.limits();
+        assert_eq!((in_flight.used, in_flight.refused), (1, 0));
+        let expected = LimitUse { key: "limits.request_bytes", limit: 100, used: 60, refused: 1 };
+        assert_eq!(bytes, expected);
+        assert_eq!((sessions.key, sessions.used), ("limits.sessions", 0));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::model::{ActivateJobs, ActorSnapshot, ClusterView, Command, Key, Reply
 use crate::model::{Millis, StreamJobs};
 use crate::wire::record::JobRecord;
 
-pub use super::admission::{Purpose, RequestBytes};
+pub use super::admission::{LimitUse, Purpose, RequestBytes};
 pub use super::session::SessionInfo;
 pub use super::start::Shutdown;
 pub use super::supervise::Fatal;
@@ -149,6 +149,12 @@ impl Gateway {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.inner.shared.admission().is_stopping()
+    }
+
+    /// The limits of the gateway as a whole, and what is in use of them.
+    #[must_use]
+    pub fn limits(&self) -> [LimitUse; 3] {
+        self.inner.shared.admission().limits()
     }
 
     /// What a request will hold of `limits.request_bytes`, before there is a command. The command has

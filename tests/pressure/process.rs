@@ -22,6 +22,7 @@ pub struct Process {
     broker: Option<BrokerHandle>,
     pub grpc: String,
     pub rest: String,
+    monitoring: String,
 }
 
 fn free_port() -> u16 {
@@ -35,7 +36,7 @@ impl Process {
         let mut config = Config::defaults();
         (config.broker.command_port, config.broker.internal_port) = (0, 0);
         let broker = broker::start(&config.broker, &config.cluster).expect("a broker");
-        let (grpc, rest) = (free_port(), free_port());
+        let (grpc, rest, monitoring) = (free_port(), free_port(), free_port());
         let contact = format!("cluster.initial_contact_points={}", broker.internal_address());
         let own = [
             "broker.enabled=false".to_owned(),
@@ -46,7 +47,8 @@ impl Process {
             format!("grpc.port={grpc}"),
             "rest.host=127.0.0.1".to_owned(),
             format!("rest.port={rest}"),
-            "monitoring.port=0".to_owned(),
+            "monitoring.host=127.0.0.1".to_owned(),
+            format!("monitoring.port={monitoring}"),
             "admin.port=0".to_owned(),
         ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_beegate"));
@@ -58,7 +60,8 @@ impl Process {
         let child = command.spawn().expect("starts");
         let grpc = format!("http://127.0.0.1:{grpc}");
         let rest = format!("http://127.0.0.1:{rest}");
-        let process = Self { child, broker: Some(broker), grpc, rest };
+        let monitoring = format!("http://127.0.0.1:{monitoring}/metrics");
+        let process = Self { child, broker: Some(broker), grpc, rest, monitoring };
         let begin = Instant::now();
         while !process.is_ready().await {
             assert!(begin.elapsed() < PATIENCE, "the gateway does not get ready");
@@ -93,6 +96,15 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a number");
         let kib: usize = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number");
         kib * 1024
+    }
+
+    /// A number that the gateway tells of `limits.request_bytes`.
+    pub async fn of_request_bytes(&self, name: &str) -> u64 {
+        let answer = reqwest::get(&self.monitoring).await.expect("metrics");
+        let text = answer.text().await.expect("a text");
+        let line = format!("{name}{{limit=\"limits.request_bytes\"}} ");
+        let value = text.lines().find_map(|one| one.strip_prefix(&line)).expect("the metric");
+        value.parse().expect("a number")
     }
 
     /// Bytes in memory now.

@@ -2,14 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::actors::gateway::Gateway;
+use crate::actors::gateway::{Gateway, LimitUse};
 use crate::metrics::{Exposition, Kind};
 use crate::model::{ActorSnapshot, ActorState, ClusterView, PartitionRole};
 
 /// Appends the families.
 pub(super) fn expose(gateway: &Gateway, out: &mut Exposition) {
     actors(&gateway.actors(), out);
+    limits(&gateway.limits(), out);
     roles(&gateway.view(), out);
+}
+
+fn limits(limits: &[LimitUse], out: &mut Exposition) {
+    let mut family = |name, kind, help, value: fn(&LimitUse) -> u64| {
+        out.family(name, kind, help);
+        for limit in limits {
+            out.sample(name, &[("limit", limit.key)], value(limit));
+        }
+    };
+    family("beegate_limit", Kind::Gauge, "A limit of the gateway.", |one| one.limit as u64);
+    let help = "What is in use of a limit.";
+    family("beegate_limit_used", Kind::Gauge, help, |one| one.used as u64);
+    let help = "Calls and connections refused by a limit.";
+    family("beegate_limit_refused_total", Kind::Counter, help, |one| one.refused);
 }
 
 fn state_name(state: ActorState) -> &'static str {

@@ -304,3 +304,57 @@ async fn what_is_too_large_is_refused_by_who_knows_it() {
     eventually("gone", || stand.sessions() == 0).await;
     stand.end().await;
 }
+
+/// Brackets and values in any order.
+fn nested() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let piece = prop_oneof![
+        4 => (1..3000_usize).prop_map(|times| "[".repeat(times)),
+        4 => (1..3000_usize).prop_map(|times| "]".repeat(times)),
+        2 => (1..3000_usize).prop_map(|times| "{\"a\":".repeat(times)),
+        2 => (1..3000_usize).prop_map(|times| "}".repeat(times)),
+        1 => prop_oneof![Just("1"), Just(","), Just("\"x\""), Just("null"), Just(" ")]
+            .prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// On a stack smaller than any thread of ours has, there is an answer to any nesting; what is read
+    /// is no deeper than the limit and comes out as it went in.
+    #[test]
+    fn nesting_is_followed_to_its_limit_and_no_further(text in nested()) {
+        use beegate::wire::msgpack::json::{JsonDialect, json_to_msgpack, msgpack_to_json};
+        let text = format!("{{\"a\":{text}");
+        let check = move || {
+            for dialect in [JsonDialect::Strict, JsonDialect::Lenient] {
+                let begin = std::time::Instant::now();
+                if let Ok(bytes) = json_to_msgpack(&text, dialect) {
+                    let again = msgpack_to_json(&bytes).expect("what was read can be written");
+                    assert!(depth_of(&again) <= dialect.max_depth());
+                    assert_eq!(json_to_msgpack(&again, dialect).expect("readable"), bytes);
+                }
+                assert!(begin.elapsed() < crate::http::PATIENCE);
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(256 * 1024);
+        thread.spawn(check).expect("starts").join().expect("an answer, and no overflow");
+    }
+}
+
+/// How deep brackets nest in a text without brackets in its strings.
+fn depth_of(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for char in text.chars() {
+        match char {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}

@@ -12,7 +12,7 @@ import urllib.parse
 from pathlib import Path
 
 import grpc
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_pb2, json_format, message_factory
 
 from recordings import content, fill
 
@@ -38,7 +38,9 @@ def descriptors():
     for file in found.file:
         pool.Add(file)
     pool.AddSerializedFile(any_pb2.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(duration_pb2.DESCRIPTOR.serialized_pb)
     pool.Add(status_descriptor())
+    pool.Add(reason_descriptor())
     return pool
 
 
@@ -54,6 +56,29 @@ def status_descriptor() -> descriptor_pb2.FileDescriptorProto:
     message.field.add(name="message", number=2, type=kinds.TYPE_STRING, label=kinds.LABEL_OPTIONAL)
     message.field.add(name="details", number=3, type=kinds.TYPE_MESSAGE, label=kinds.LABEL_REPEATED,
                       type_name=".google.protobuf.Any")
+    return file
+
+
+def reason_descriptor() -> descriptor_pb2.FileDescriptorProto:
+    """What beegate says in the details of RESOURCE_EXHAUSTED."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="error_details.proto", package="google.rpc", syntax="proto3",
+        dependency=["google/protobuf/duration.proto"],
+    )
+    kinds = descriptor_pb2.FieldDescriptorProto
+    text = {"type": kinds.TYPE_STRING, "label": kinds.LABEL_OPTIONAL}
+    info = file.message_type.add(name="ErrorInfo")
+    info.field.add(name="reason", number=1, **text)
+    info.field.add(name="domain", number=2, **text)
+    info.field.add(name="metadata", number=3, type=kinds.TYPE_MESSAGE, label=kinds.LABEL_REPEATED,
+                   type_name=".google.rpc.ErrorInfo.MetadataEntry")
+    entry = info.nested_type.add(name="MetadataEntry")
+    entry.field.add(name="key", number=1, **text)
+    entry.field.add(name="value", number=2, **text)
+    entry.options.map_entry = True
+    retry = file.message_type.add(name="RetryInfo")
+    retry.field.add(name="retry_delay", number=1, type=kinds.TYPE_MESSAGE,
+                    label=kinds.LABEL_OPTIONAL, type_name=".google.protobuf.Duration")
     return file
 
 
