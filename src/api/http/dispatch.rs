@@ -13,11 +13,12 @@ use futures::future::join_all;
 use super::body::{self, BodyError};
 use super::connection::Connection;
 use super::documents;
-use super::endpoint::{Action, Body, Endpoint, Input};
+use super::endpoint::{Action, Answer, Body, Endpoint, Input, Translate};
 use super::fallback::{filter_issue, options};
 use super::frontend::Frontend;
 use super::jobs_body::JobsBody;
 use super::json::{Object, Style, object};
+use super::library;
 use super::media::{self, Answered};
 use super::multipart::{self, Part};
 use super::openapi;
@@ -191,7 +192,8 @@ impl Call<'_> {
     }
 
     fn style(&self) -> Style {
-        Style { keys: self.answered.keys, exact: self.frontend.exact }
+        let exact = self.frontend.exact || library::breaks_on_newer_members(self.request.headers());
+        Style { keys: self.answered.keys, exact }
     }
 
     /// An answer in JSON.
@@ -212,13 +214,11 @@ impl Call<'_> {
 
     async fn run(self) -> Result<HttpResponse, Problem> {
         match self.action {
-            Action::Command { translate, answer } => {
-                let command = translate(&self.input())?;
-                let reply = self.session()?.execute(command).await?;
-                match answer {
-                    Some(answer) => self.json(|members| answer(&reply, members)),
-                    None => Ok(HttpResponse::NoContent().finish()),
-                }
+            Action::Command { translate, answer } => self.command(translate, answer).await,
+            Action::CommandOf89 { translate, answer } => {
+                let needed = library::needs_content_of_8_9(self.request.headers());
+                let wanted = needed && !self.frontend.exact;
+                self.command(translate, wanted.then_some(answer)).await
             }
             Action::EveryPartition { translate } => {
                 self.everywhere(translate(&self.input())?).await?;
@@ -244,6 +244,19 @@ impl Call<'_> {
                 Ok(response.finish())
             }
             Action::Refuse(detail) => Err(Problem::bad_request(detail)),
+        }
+    }
+
+    async fn command(
+        &self,
+        translate: Translate,
+        answer: Option<Answer>,
+    ) -> Result<HttpResponse, Problem> {
+        let command = translate(&self.input())?;
+        let reply = self.session()?.execute(command).await?;
+        match answer {
+            Some(answer) => self.json(|members| answer(&reply, members)),
+            None => Ok(HttpResponse::NoContent().finish()),
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) enum Body {
 pub(super) enum Action {
     /// Sends a command and answers with its reply; without an answer, with 204.
     Command { translate: Translate, answer: Option<Answer> },
+    /// The same, but only clients that need the content of 8.9 get it.
+    CommandOf89 { translate: Translate, answer: Answer },
     /// Sends a command to every partition and answers with 204 when all did it. Exactly as in 8.6
     /// only one partition gets it.
     EveryPartition { translate: Translate },

@@ -23,6 +23,7 @@ mod fallback;
 mod frontend;
 mod jobs_body;
 mod json;
+mod library;
 mod media;
 mod multipart;
 mod openapi;

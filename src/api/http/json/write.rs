@@ -112,7 +112,7 @@ impl Object<'_> {
         .expect("a string takes everything");
     }
 
-    /// A key under the name that newer versions have for it; clients of 8.6 ignore it.
+    /// A key under the name that newer versions have for it, unless they break the client.
     pub(in crate::api::http) fn newer_key(&mut self, name: &str, value: i64) {
         if !self.style.exact {
             self.key(name, value);

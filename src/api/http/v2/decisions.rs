@@ -35,7 +35,7 @@ pub(super) fn evaluate(input: &Input<'_>) -> Result<Command, Problem> {
     Ok(input.unkeyed(CommandKind::EvaluateDecision, Route::RoundRobin, &record))
 }
 
-/// `decisionEvaluationKey` is what 8.8 calls `decisionInstanceKey`; older clients ignore it.
+/// `decisionEvaluationKey` is what 8.8 calls `decisionInstanceKey`.
 pub(super) fn evaluated(reply: &Reply, answer: &mut Object<'_>) -> Result<(), DecodeError> {
     let record = DecisionEvaluationRecord::from_bytes(&reply.value)?;
     answer.key("decisionDefinitionKey", record.decision_key);

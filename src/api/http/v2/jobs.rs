@@ -101,7 +101,7 @@ pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs
     })
 }
 
-/// Appends an activated job. `jobKey` is what later versions call `key`; 8.6 clients ignore it.
+/// Appends an activated job. `jobKey` is what 8.6.1 and later call `key`.
 pub(in crate::api::http) fn activated(
     jobs: &mut Array<'_>,
     job: &ActivatedJob,

@@ -64,7 +64,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     row(Method::POST, "/v2/deployments", Body::Multipart,
         content(deployments::deploy, deployments::deployed)),
     row(Method::POST, "/v2/resources/{resourceKey}/deletion", Body::Optional,
-        no_content(resources::delete)),
+        Action::CommandOf89 { translate: resources::delete, answer: resources::deleted }),
     row(Method::POST, "/v2/jobs/activation", Body::Required, Action::ActivateJobs),
     row(Method::POST, "/v2/jobs/{jobKey}/completion", Body::Optional, no_content(jobs::complete)),
     row(Method::POST, "/v2/jobs/{jobKey}/failure", Body::Optional, no_content(jobs::fail)),

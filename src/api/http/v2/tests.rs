@@ -143,7 +143,9 @@ fn commands_are_byte_identical_to_the_captured_ones() {
         };
         let request = &exchange["request"];
         with_input(&exchange, |action, input| match action {
-            Action::Command { translate, .. } | Action::EveryPartition { translate } => {
+            Action::Command { translate, .. }
+            | Action::CommandOf89 { translate, .. }
+            | Action::EveryPartition { translate } => {
                 let command = translate(&input).unwrap_or_else(|p| panic!("{name}: {p:?}"));
                 assert_eq!(&command.authorization, authorization, "{name}");
                 assert_eq!(command.key.0, request["key"].as_i64().expect("a key"), "{name}");
