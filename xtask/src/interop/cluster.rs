@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use super::libraries::Libraries;
 use super::tours::{Target, Tours, url};
 use crate::cluster::{Cluster, JvmGateway, Shape};
 use crate::gateway::{self, Behind, Gateway, NOBODY};
@@ -24,7 +25,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     if crate::skipped(zeebe::java_home())? {
         return Ok(());
     }
-    let tours = Tours::prepare()?;
+    let (tours, libraries) = (Tours::prepare()?, Libraries::prepare()?);
     let binary = gateway::build()?;
     let cluster = Cluster::start(shape)?;
     let contact_points = cluster.shape.contact_points();
@@ -38,6 +39,12 @@ pub fn run(options: &[&str]) -> Result<()> {
     tours.run(&Target::beegate(&gateway))?;
     compare(&tours, &cluster, &gateway)?;
     watch.check()?;
+    // They load all processors, so that brokers may miss each other's answers, and ours.
+    if cluster.shape.version.starts_with("8.6.") {
+        libraries.run(&Target::beegate(&gateway))?;
+    } else {
+        println!("skipped: the tours of the libraries call what brokers have from 8.6 on");
+    }
     compare_others(&tours, &cluster, &binary)?;
     overload(&tours, &cluster, &binary)?;
     let took = gateway.stop()?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use super::libraries::Libraries;
 use super::tours::{Target, Tours, url};
 use crate::cluster::{JvmGateway, Shape};
 use crate::gateway::{self, Behind, Gateway};
@@ -35,13 +36,13 @@ pub fn run(options: &[&str]) -> Result<()> {
     let tours = Tours::prepare()?;
     let binary = gateway::build()?;
     if !only_lost {
-        in_front(&tours, &binary, shape.clone())?;
+        in_front(&tours, &Libraries::prepare()?, &binary, shape.clone())?;
     }
     lost(&tours, &binary, shape)
 }
 
 /// The tours through the JVM gateway, and what it sent.
-fn in_front(tours: &Tours, binary: &Path, shape: Shape) -> Result<()> {
+fn in_front(tours: &Tours, libraries: &Libraries, binary: &Path, shape: Shape) -> Result<()> {
     let log = cache()?.join("interop-jvm-gateway.log");
     let gateway = Gateway::start_logging(binary, Behind::Embedded, &[], log, Some(FILTER))?;
     let broker = format!("127.0.0.1:{}", gateway.internal);
@@ -49,6 +50,7 @@ fn in_front(tours: &Tours, binary: &Path, shape: Shape) -> Result<()> {
     let (grpc, rest, management) = jvm.ports();
     let through = Target { embedded: url(gateway.admin), ..Target::of_ports(grpc, rest) };
     tours.run(&through)?;
+    libraries.run(&through)?;
     run_command(
         tours
             .script("actuator_tour.py")

@@ -116,12 +116,18 @@ impl Tours {
 }
 
 fn with(command: &mut Command, target: &Target) -> Result<()> {
-    run(command
+    point(command, target);
+    run(command)
+}
+
+/// Tells a tour where to go.
+pub fn point(command: &mut Command, target: &Target) {
+    command
         .env("BEEGATE_TOUR_GRPC", &target.grpc)
         .env("BEEGATE_TOUR_REST", &target.rest)
         .env("BEEGATE_TOUR_MONITORING", &target.monitoring)
         .env("BEEGATE_TOUR_ADMIN", &target.admin)
-        .env("BEEGATE_TOUR_EMBEDDED", &target.embedded))
+        .env("BEEGATE_TOUR_EMBEDDED", &target.embedded);
 }
 
 /// A Python with pyzeebe.
