@@ -166,6 +166,8 @@ async fn a_string_of_twenty_million_characters_needs_no_more_than_it_is_paid_for
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
     let cost = process.peak().saturating_sub(before);
     println!("20 MB: {} MiB", cost / MIB);
-    assert!(cost < 6 * text.len(), "{cost} bytes");
+    // As it came, decoded, translated, on its way to the broker, each with room to grow; and the
+    // allocator may keep what was used for the first while the second is served.
+    assert!(cost < 9 * text.len(), "{cost} bytes");
     assert!(client.topology(pb::TopologyRequest {}).await.is_ok(), "it lives");
 }
