@@ -2,6 +2,7 @@
 //! binary from outside, by what the kernel says of the process.
 
 mod frontends;
+mod idle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,14 +24,17 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// `USER_HZ`: 100 on every Linux this runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Measures and prints.
-pub fn run() -> Result<()> {
+/// Measures and prints; with `only_idle` nothing but what waiting workers cost.
+pub fn run(only_idle: bool) -> Result<()> {
+    let binary = gateway::build()?;
+    if only_idle {
+        return idle::run(&binary);
+    }
     ensure!(
         !cfg!(debug_assertions),
         "the load must not cost more than what it measures: \
          cargo run --release --package xtask -- figures"
     );
-    let binary = gateway::build()?;
     let log = cache()?.join("figures.log");
     let size = std::fs::metadata(&binary)?.len();
     println!("size of the release binary: {:.1} MB", size as f64 / 1e6);
@@ -59,6 +63,7 @@ pub fn run() -> Result<()> {
     runtime.block_on(load(&gateway))?;
     println!("RSS after the load: {:.1} MB", rss_mb(gateway.pid())?);
     gateway.stop()?;
+    idle::run(&binary)?;
     frontends::run(&binary)
 }
 

@@ -29,7 +29,7 @@ cargo xtask <command>
                             JVM gateway side by side, and checks what becomes of requests and jobs
   soak [--minutes 10] [--ports 30000] [--reuse]
                             mixed load through beegate in front of real brokers: memory and errors
-  figures                   (as `cargo run --release --package xtask -- figures`) start-up time, memory, throughput and CPU of the release binary
+  figures [--idle]          (as `cargo run --release --package xtask -- figures`) start-up time, memory, throughput and CPU of the release binary; or only what waiting workers cost
   counts                    instructions of the pieces of the hot path; needs valgrind";
 
 fn main() -> ExitCode {
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
         ["faults" | "soak", ..] => run(cargo()
             .args(["run", "--quiet", "--package", "beegate-faults", "--"])
             .args(&arguments)),
-        ["figures"] => figures::run(),
+        ["figures"] => figures::run(false),
+        ["figures", "--idle"] => figures::run(true),
         ["counts"] => run(cargo().args(["bench", "--quiet", "--bench", "counts"])),
         _ => {
             eprintln!("{USAGE}");
