@@ -285,12 +285,23 @@ pub struct ActivatedJob {
 }
 
 /// A job of a delivery that the client does not get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Returned {
     /// Its index in the delivery.
     pub index: usize,
     /// How long the broker keeps it to itself. Zero for a job that another poll can deliver.
     pub pause: Millis,
+    /// Why this one, where the delivery's reason does not say enough. It then costs the job one of
+    /// its retries: no delivery can succeed.
+    pub fault: Option<String>,
+}
+
+impl Returned {
+    /// A job that the next poll may deliver.
+    #[must_use]
+    pub fn at_once(index: usize) -> Self {
+        Self { index, pause: Millis(0), fault: None }
+    }
 }
 
 /// What became of a delivery.
@@ -313,6 +324,42 @@ pub enum Delivered {
 pub type OnTaken = Box<dyn FnOnce(usize) + Send>;
 /// Told what became of a delivery, once.
 pub type OnDelivered = Box<dyn FnOnce(Delivered) + Send>;
+/// Told when delivered jobs turn out to be unread, or may be; and which of the delivery's jobs were
+/// returned before.
+pub type OnDoubt = Box<dyn FnOnce(Doubt, &[usize]) + Send>;
+
+/// What is known of delivered jobs whose client's connection ended right after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The client's system says that it threw them away unread.
+    Unread,
+    /// Nobody can know.
+    Unknown,
+}
+
+/// Gives delivered jobs back after all. Dropping it means that the client has them.
+pub struct Recall {
+    on_doubt: OnDoubt,
+    returned: Vec<usize>,
+}
+
+impl fmt::Debug for Recall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recall").finish_non_exhaustive()
+    }
+}
+
+impl Recall {
+    /// The client did not read them.
+    pub fn unread(self) {
+        (self.on_doubt)(Doubt::Unread, &self.returned);
+    }
+
+    /// The client went away, and whether it read them cannot be known.
+    pub fn unknown(self) {
+        (self.on_doubt)(Doubt::Unknown, &self.returned);
+    }
+}
 
 /// Jobs on their way to a client. Dropping it gives them back to the broker.
 ///
@@ -324,6 +371,7 @@ pub struct JobDelivery {
     pub jobs: Vec<ActivatedJob>,
     on_taken: Option<OnTaken>,
     on_delivered: Option<OnDelivered>,
+    on_doubt: Option<OnDoubt>,
 }
 
 impl fmt::Debug for JobDelivery {
@@ -336,7 +384,7 @@ impl JobDelivery {
     /// Jobs for a client; `on_delivered` gets to know what became of them.
     #[must_use]
     pub fn new(jobs: Vec<ActivatedJob>, on_delivered: OnDelivered) -> Self {
-        Self { jobs, on_taken: None, on_delivered: Some(on_delivered) }
+        Self { jobs, on_taken: None, on_delivered: Some(on_delivered), on_doubt: None }
     }
 
     /// The same, with someone who waits until the jobs are taken.
@@ -344,6 +392,20 @@ impl JobDelivery {
     pub fn with_on_taken(mut self, on_taken: OnTaken) -> Self {
         self.on_taken = Some(on_taken);
         self
+    }
+
+    /// The same, with someone who can give jobs back after they were delivered.
+    #[must_use]
+    pub fn with_on_doubt(mut self, on_doubt: OnDoubt) -> Self {
+        self.on_doubt = Some(on_doubt);
+        self
+    }
+
+    /// For a frontend that may learn later that its client did not read the jobs that it is about
+    /// to call delivered, all but the `returned`. At most once.
+    pub fn recall(&mut self, returned: &[Returned]) -> Option<Recall> {
+        let on_doubt = self.on_doubt.take()?;
+        Some(Recall { on_doubt, returned: returned.iter().map(|one| one.index).collect() })
     }
 
     /// The frontend holds all jobs and will deliver them; whoever sent them goes on.

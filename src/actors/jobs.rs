@@ -1,5 +1,8 @@
 //! The job half of the gateway: starts its actors, and brings them what clients and brokers send.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::activation::{self, Activate, GiveBack, JobActivation, JobsAvailable};
 use super::gateway::{DeliverySender, JobDoor};
 use super::job_caller::JobCaller;
@@ -15,6 +18,7 @@ use crate::wire::events::{JOBS_AVAILABLE, decode_jobs_available};
 pub struct Jobs {
     activation: Mailbox<JobActivation>,
     streams: Mailbox<JobStreamActor>,
+    open_streams: Arc<AtomicUsize>,
 }
 
 /// Starts the job actors; they follow the cluster view by themselves.
@@ -22,8 +26,9 @@ pub struct Jobs {
 pub fn start(shared: &Shared, submitter: Submitter, messenger: Messenger) -> Jobs {
     let give_back = GiveBack::new(submitter.clone());
     let activation = activation::start(shared, submitter, give_back.clone());
-    let streams = job_stream::start(shared, messenger, give_back);
-    Jobs { activation, streams }
+    let open_streams = Arc::new(AtomicUsize::new(0));
+    let streams = job_stream::start(shared, messenger, give_back, Arc::clone(&open_streams));
+    Jobs { activation, streams, open_streams }
 }
 
 impl Jobs {
@@ -62,7 +67,13 @@ impl Jobs {
         });
     }
 
-    /// Ends all polls and streams, and tells the brokers to forget the streams.
+    /// Clients with a job stream. A moment behind while streams are opened.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.open_streams.load(Relaxed)
+    }
+
+    /// Ends all polls at once and all streams in batches, and tells the brokers to forget these.
     pub fn retire(&self) {
         self.activation.send(activation::Retire);
         self.streams.send(Retire);

@@ -152,8 +152,8 @@ impl Shutdown {
         &self.jobs
     }
 
-    /// Stops: refuses new calls at once, waits up to `grace` for the commands in flight, leaves the
-    /// cluster, ends all actors; what is still in flight is answered with
+    /// Stops: refuses new calls at once, waits up to `grace` for the commands in flight and for
+    /// job streams, which end in batches, leaves the cluster, ends all actors; what is still in flight is answered with
     /// [`GatewayError::ShuttingDown`](crate::error::GatewayError::ShuttingDown). Gives back how many
     /// commands that were.
     pub async fn stop(self, grace: Duration) -> usize {
@@ -161,7 +161,7 @@ impl Shutdown {
         admission.stop();
         self.jobs.retire();
         let drained = async {
-            while admission.in_flight() > 0 {
+            while admission.in_flight() > 0 || self.jobs.open_streams() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
         };

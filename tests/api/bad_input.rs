@@ -9,4 +9,4 @@ mod overload;
 mod replies;
 mod requests;
 mod soak;
-mod stand;
+pub mod stand;

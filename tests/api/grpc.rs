@@ -401,16 +401,31 @@ async fn jobs_that_do_not_fit_the_message_are_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_fits_no_message_is_given_back_with_a_pause() {
-    let stage = stage(|config| config.grpc.max_message_size = 1000).await;
-    // {"a": "xxx…"}: 1000 bytes of text.
-    let mut variables = vec![0x81, 0xa1, b'a', 0xda, 0x03, 0xe8];
-    variables.extend([b'x'; 1000]);
-    let key = stage.broker.state().add_job(1, &Bytes::from(variables));
-    assert_eq!(poll(&stage, activation(300)).await.unwrap(), [], "it waits and ends as if empty");
-    let state = stage.broker.state();
-    let failed: Vec<_> = state.failed.iter().map(|(key, retries, _)| (*key, *retries)).collect();
-    assert_eq!((failed, &state.pauses[..]), (vec![(key, 3)], &[10_000][..]));
+async fn a_job_that_fits_no_message_fails_with_the_reason_and_a_pause() {
+    for exact in [false, true] {
+        let stage = stage(|config| {
+            config.grpc.max_message_size = 1000;
+            config.compatibility.exact = exact;
+        })
+        .await;
+        // {"a": "xxx…"}: 1000 bytes of text.
+        let mut variables = vec![0x81, 0xa1, b'a', 0xda, 0x03, 0xe8];
+        variables.extend([b'x'; 1000]);
+        let key = stage.broker.state().add_job(1, &Bytes::from(variables));
+        let answer = poll(&stage, activation(300)).await;
+        assert_eq!(answer.unwrap(), [], "it waits and ends as if empty");
+        let state = stage.broker.state();
+        let [(failed, retries, reason)] = &state.failed[..] else { panic!("{:?}", state.failed) };
+        assert_eq!((*failed, &state.pauses[..]), (key, &[10_000][..]));
+        if exact {
+            let jvm = "the response is bigger than the maximum allowed message size 1000";
+            assert_eq!((*retries, reason.as_str()), (3, jvm));
+        } else {
+            let named = format!("Job {key} of type '");
+            assert!(*retries == 2 && reason.starts_with(&named), "{retries} {reason}");
+            assert!(reason.contains("message size is 1000"), "{reason}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! The surfaces as clients see them: real sockets, real servers.
 
 mod bad_input;
+mod deliveries;
 mod grpc;
 mod http;
 mod management;

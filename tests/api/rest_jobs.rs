@@ -10,6 +10,7 @@ use beegate::actors::Gateway;
 use beegate::actors::gateway::{Fatal, MemberOptions};
 use beegate::api::grpc::proto::{self as pb, gateway_client::GatewayClient};
 use beegate::api::{grpc, http};
+use beegate::config::Config;
 use beegate::model::PartitionId;
 use beegate::{broker, metrics};
 use serde_json::{Value, json};
@@ -43,7 +44,16 @@ struct Whole {
 
 /// Runs `test` against a gateway that found an embedded broker of three partitions.
 fn whole<F: Future<Output = ()>>(test: impl FnOnce(Whole) -> F) {
+    whole_with(|_| (), test);
+}
+
+/// The same with another configuration.
+fn whole_with<F: Future<Output = ()>>(
+    change: impl FnOnce(&mut Config),
+    test: impl FnOnce(Whole) -> F,
+) {
     let mut config = config();
+    change(&mut config);
     (config.broker.command_port, config.broker.internal_port) = (0, 0);
     (config.grpc.host, config.grpc.port) = ("127.0.0.1".to_owned(), 0);
     config.threads.grpc = 1;
@@ -191,7 +201,8 @@ fn a_job_that_is_created_later_wakes_the_poll() {
 #[test]
 fn jobs_of_a_client_that_went_away_are_there_for_the_next() {
     const JOBS: usize = 12;
-    whole(|whole| async move {
+    let one_answer = |config: &mut Config| config.grpc.max_message_size = 32 << 20;
+    whole_with(one_answer, |whole| async move {
         // More than the buffers between server and client hold, so the answer gets stuck.
         whole.create(JOBS, &json!({ "text": "x".repeat(1 << 20) })).await;
         let socket = TcpSocket::new_v4().expect("a socket");

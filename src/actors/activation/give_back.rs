@@ -3,14 +3,44 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::actors::gateway::ActivatedJob;
+use crate::actors::gateway::{ActivatedJob, Doubt, OnDoubt};
 use crate::actors::shared::Submitter;
 use crate::actors::ticket::ReplyTo;
+use crate::metrics::{Exposition, Kind, Source};
 use crate::model::{Command, CommandKind, Key, Millis, PartitionId, Reply, Route};
 use crate::wire::record::{AuthInfo, JobBatchRecord, JobRecord, Record};
 
 /// The reason when the client went away (command-api §4.1).
 pub const NOT_SENT: &str = "Failed to send activated jobs to client";
+
+/// Why jobs are given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The client went away before they left for it, or no poll was left that takes them.
+    NotSent,
+    /// The client's system threw them away unread.
+    Unread,
+    /// They came when nobody waited for the answer any more.
+    Late,
+    /// Another message has room for them.
+    NoRoom,
+    /// No message has room for them.
+    TooLarge,
+}
+
+impl Why {
+    const ALL: [Self; 5] = [Self::NotSent, Self::Unread, Self::Late, Self::NoRoom, Self::TooLarge];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::NotSent => "not-sent",
+            Self::Unread => "unread",
+            Self::Late => "late",
+            Self::NoRoom => "no-room",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
 
 /// What a job needs to be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +57,12 @@ impl Owed {
     pub fn after(self, pause: Millis) -> Self {
         Self { pause, ..self }
     }
+
+    /// The same with one retry less; without any left the broker raises an incident.
+    #[must_use]
+    pub fn charged(self) -> Self {
+        Self { retries: (self.retries - 1).max(0), ..self }
+    }
 }
 
 impl From<&ActivatedJob> for Owed {
@@ -39,26 +75,57 @@ impl From<&ActivatedJob> for Owed {
 #[derive(Clone, Debug)]
 pub struct GiveBack {
     submitter: Submitter,
-    count: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    returned: [AtomicU64; Why::ALL.len()],
+    maybe_lost: AtomicU64,
+}
+
+impl Source for Counts {
+    fn expose(&self, out: &mut Exposition) {
+        const RETURNED: &str = "beegate_jobs_returned_total";
+        const MAYBE_LOST: &str = "beegate_jobs_maybe_lost_total";
+        let help = "Activated jobs given back to the broker because no client got them.";
+        out.family(RETURNED, Kind::Counter, help);
+        for (why, count) in Why::ALL.iter().zip(&self.returned) {
+            out.sample(RETURNED, &[("reason", why.label())], count.load(Relaxed));
+        }
+        let help = "Jobs sent to a client that closed its connection within a second without a \
+                    sign that it had read them.";
+        out.family(MAYBE_LOST, Kind::Counter, help);
+        out.sample(MAYBE_LOST, &[], self.maybe_lost.load(Relaxed));
+    }
 }
 
 impl GiveBack {
     /// Sends through this submitter.
     #[must_use]
     pub fn new(submitter: Submitter) -> Self {
-        Self { submitter, count: Arc::default() }
+        Self { submitter, counts: Arc::default() }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<dyn Source> {
+        self.counts.clone()
     }
 
     /// Jobs given back so far.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.count.load(Relaxed)
+        self.counts.returned.iter().map(|count| count.load(Relaxed)).sum()
     }
 
-    /// Gives jobs back. Bounded by the jobs that were activated before.
-    pub fn jobs(&self, owed: impl IntoIterator<Item = Owed>, reason: &str) {
+    /// Gives jobs back, with a reason for the broker. Bounded by the jobs that were activated
+    /// before.
+    pub fn jobs(&self, why: Why, owed: impl IntoIterator<Item = Owed>, reason: &str) {
         for job in owed {
-            self.count.fetch_add(1, Relaxed);
+            if let Some(count) = self.counts.returned.get(why as usize) {
+                count.fetch_add(1, Relaxed);
+            }
             let report = move |answer| {
                 if let Err(error) = answer {
                     log::warn!("event=job_not_given_back key={} cause=\"{error}\"", job.key);
@@ -78,16 +145,34 @@ impl GiveBack {
                     retries: job.retries,
                     pause: Millis(0),
                 });
-                self.jobs(owed, NOT_SENT);
+                self.jobs(Why::Late, owed, NOT_SENT);
             }
             Err(error) => {
                 log::warn!("event=late_jobs_unreadable partition={partition} cause=\"{error}\"");
             }
         }
     }
+
+    /// Gives back jobs that turn out to be unread after they were delivered.
+    #[must_use]
+    pub fn on_doubt(&self, owed: Vec<Owed>) -> OnDoubt {
+        let this = self.clone();
+        Box::new(move |doubt, returned| {
+            let delivered = owed.iter().enumerate();
+            let delivered = delivered.filter(|(index, _)| !returned.contains(index));
+            let delivered = delivered.map(|(_, job)| *job);
+            match doubt {
+                Doubt::Unread => this.jobs(Why::Unread, delivered, NOT_SENT),
+                Doubt::Unknown => {
+                    this.counts.maybe_lost.fetch_add(delivered.count() as u64, Relaxed);
+                }
+            }
+        })
+    }
 }
 
-/// Fails the job with its retries unchanged, on the gateway's own authority (command-api §4.3).
+/// Fails the job, with its retries unchanged unless it was charged, on the gateway's own authority
+/// (command-api §4.3).
 fn command(job: Owed, reason: &str) -> Command {
     let record = JobRecord {
         retries: job.retries,

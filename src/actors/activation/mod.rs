@@ -8,6 +8,7 @@
 //! connection to this actor, a [`JobDelivery`] from here to the client; dropping either gives back.
 
 mod give_back;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -17,12 +18,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use actix::{Actor, Context, Handler, Supervised};
 use serde_json::{Value, json};
 
-pub use give_back::{GiveBack, NOT_SENT, Owed};
+use wait::wait;
+
+pub use give_back::{GiveBack, NOT_SENT, Owed, Why};
 
 use super::alarm::Alarm;
 use super::cell::Observe;
 use super::dispatcher::ViewChanged;
-use super::gateway::{ActivatedJob, Delivered, JobDelivery, Returned};
+use super::gateway::{ActivatedJob, Delivered, JobDelivery};
 use super::job_caller::JobCaller;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{Shared, Submitter};
@@ -34,7 +37,7 @@ use crate::model::{
     ActivateJobs, Command, CommandKind, ErrorCode, Key, Millis, PartitionId, Reply, Route,
 };
 use crate::routing::long_poll::{
-    Answer, AskId, LongPolls, NewPoll, Output, PollId, QueueKey, Settings, Wait,
+    Answer, AskId, LongPolls, NewPoll, Output, PollId, QueueKey, Settings,
 };
 use crate::wire::record::{JobBatchRecord, Record as _};
 
@@ -96,7 +99,7 @@ impl Activated {
 
 impl Drop for Activated {
     fn drop(&mut self) {
-        self.give_back.jobs(self.jobs.iter().map(Owed::from), NOT_SENT);
+        self.give_back.jobs(Why::NotSent, self.jobs.iter().map(Owed::from), NOT_SENT);
     }
 }
 
@@ -166,6 +169,7 @@ pub struct JobActivation {
 pub fn start(shared: &Shared, submitter: Submitter, give_back: GiveBack) -> Mailbox<JobActivation> {
     let late = give_back.clone();
     shared.on_late_jobs(Box::new(move |partition, reply| late.reply(partition, &reply)));
+    shared.metrics().add(give_back.metrics());
     let gauges = Arc::new(Gauges {
         lives: AtomicU64::new(0),
         polls: AtomicU64::new(0),
@@ -196,6 +200,7 @@ impl JobActivation {
         let settings = Settings {
             probe_interval: Millis(whole_millis(config.long_polling.probe_timeout)),
             polls_per_queue: config.limits.polls_per_job_type,
+            overload_ends_polls: config.compatibility.exact,
         };
         let polls = LongPolls::with_ids_from(settings, life << IDS_PER_LIFE);
         let mut actor = Self {
@@ -241,7 +246,7 @@ impl JobActivation {
             },
             terms: terms(&request),
             max_jobs: request.max_jobs,
-            wait: self.wait(&request),
+            wait: wait(&self.parts.shared.config().long_polling, request.request_timeout_ms),
         };
         match self.polls.arrive(new, self.now(), &mut out) {
             Ok(id) => {
@@ -253,17 +258,6 @@ impl JobActivation {
             }),
         }
         out
-    }
-
-    /// How long a poll waits (command-api §4.4).
-    fn wait(&self, request: &ActivateJobs) -> Wait {
-        let config = &self.parts.shared.config().long_polling;
-        match request.request_timeout_ms {
-            _ if !config.enabled => Wait::Never,
-            0 => Wait::For(Millis(whole_millis(config.timeout))),
-            millis if millis < 0 => Wait::Never,
-            millis => Wait::For(Millis(millis)),
-        }
     }
 
     /// Does what the scheduler decided, and sets the timer it needs.
@@ -381,10 +375,12 @@ impl JobActivation {
         }
         let owed: Vec<Owed> = jobs.iter().map(Owed::from).collect();
         let (parts, mailbox) = (self.parts.clone(), self.parts.mailbox.clone());
+        let on_doubt = parts.give_back.on_doubt(owed.clone());
         let settle = Box::new(move |delivered| settle(&parts, poll, &owed, delivered));
         let of = jobs.len();
         let taken = Box::new(move |count| mailbox.send(Progress::Taken { poll, count, of }));
-        open.caller.send(JobDelivery::new(jobs, settle).with_on_taken(taken));
+        let delivery = JobDelivery::new(jobs, settle).with_on_taken(taken);
+        open.caller.send(delivery.with_on_doubt(on_doubt));
         open.caller.may_end_early();
     }
 
@@ -439,14 +435,22 @@ fn settle(parts: &Parts, poll: PollId, owed: &[Owed], delivered: Delivered) {
     let count = match delivered {
         Delivered::All => owed.len(),
         Delivered::Except { returned, reason } => {
-            let job = |one: &Returned| Some(owed.get(one.index)?.after(one.pause));
-            let back: Vec<Owed> = returned.iter().filter_map(job).collect();
-            let count = owed.len() - back.len();
-            parts.give_back.jobs(back, &reason);
+            // The JVM gateway has one reason and takes no retry (gateway-behaviour §8.1).
+            let exact = parts.shared.config().compatibility.exact;
+            let count = owed.len().saturating_sub(returned.len());
+            for one in returned {
+                let Some(job) = owed.get(one.index).map(|job| job.after(one.pause)) else {
+                    continue;
+                };
+                match one.fault.as_ref().filter(|_| !exact) {
+                    Some(fault) => parts.give_back.jobs(Why::TooLarge, [job.charged()], fault),
+                    None => parts.give_back.jobs(Why::NoRoom, [job], &reason),
+                }
+            }
             count
         }
         Delivered::Nothing => {
-            parts.give_back.jobs(owed.iter().copied(), NOT_SENT);
+            parts.give_back.jobs(Why::NotSent, owed.iter().copied(), NOT_SENT);
             parts.mailbox.send(Progress::Gone { poll });
             0
         }

@@ -22,6 +22,7 @@ use super::proto::gateway_server::GatewayServer;
 use super::reflection::Reflection;
 use super::request_body::{PATIENCE, RequestBody, Rules};
 use super::service::{GatewayService, Settings};
+use super::transport::Wire;
 use crate::actors::gateway::{Gateway, Purpose, RequestBytes};
 
 const GATEWAY: &str = "/gateway_protocol.Gateway/";
@@ -35,12 +36,13 @@ pub struct ConnectionService {
     reflection: Option<Reflection>,
     door: Gateway,
     settings: Settings,
+    wire: Arc<Wire>,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<CallBody>, Infallible>> + Send>>;
 
 impl ConnectionService {
-    /// A service for the connection that `gateway` belongs to.
+    /// A service for the connection over `wire` that `gateway` belongs to.
     #[must_use]
     pub fn new(
         gateway: GatewayService,
@@ -48,6 +50,7 @@ impl ConnectionService {
         reflection: Option<Reflection>,
         door: Gateway,
         settings: Settings,
+        wire: Arc<Wire>,
     ) -> Self {
         // The body is inflated and measured before the library gets it, see `request_body`.
         let mut gateway = GatewayServer::new(gateway)
@@ -60,7 +63,7 @@ impl ConnectionService {
         let health = HealthServer::new(health)
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(settings.max_message_size);
-        Self { gateway, health, reflection, door, settings }
+        Self { gateway, health, reflection, door, settings, wire }
     }
 
     async fn dispatch(self, request: Request<Incoming>) -> Response<CallBody> {
@@ -73,6 +76,7 @@ impl ConnectionService {
         };
         // Held until there is an answer, which for jobs is as long as it is being sent.
         let bytes = Arc::new(self.door.request_bytes(purpose(request.uri().path())));
+        let wire = Arc::clone(&self.wire);
         let call = self.answer(request, Arc::clone(&bytes));
         // A panic must cost one call, not the connection.
         let call = AssertUnwindSafe(call).catch_unwind();
@@ -83,9 +87,11 @@ impl ConnectionService {
         match outcome {
             Ok(Ok(mut response)) => {
                 let ledger = response.extensions_mut().remove::<Ledger>();
-                let ledger = ledger.map(|ledger| (ledger, bytes));
                 let sleep = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
-                response.map(|body| CallBody::new(body, sleep, ledger))
+                response.map(|body| match ledger {
+                    Some(ledger) => CallBody::new(body, sleep).with_jobs(ledger, bytes, wire),
+                    None => CallBody::new(body, sleep),
+                })
             }
             Ok(Err(_panic)) => {
                 log::error!("event=grpc_call_panicked");
@@ -153,7 +159,7 @@ fn purpose(path: &str) -> Purpose {
 }
 
 fn plain(response: Response<tonic::body::Body>) -> Response<CallBody> {
-    response.map(|body| CallBody::new(body, None, None))
+    response.map(|body| CallBody::new(body, None))
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionService {

@@ -51,8 +51,9 @@ pub async fn poll(
 const OVERSIZED_PAUSE: Millis = Millis(10_000);
 
 /// The message with the jobs of a delivery that fit into `limit` bytes, in order; `None` when none
-/// does. The others are given back (command-api §4.1); those too large for any message with a pause,
-/// again and again until their variables get smaller or a client fetches fewer of them.
+/// does. The others are given back (command-api §4.1). Those too large for any message have failed:
+/// they lose a retry, and have a pause for a client that fetches fewer variables; the last retry
+/// leaves an incident that says why (users-and-peers R23).
 fn batch(
     delivery: JobDelivery,
     ledger: &Ledger,
@@ -72,20 +73,12 @@ fn batch(
         if size + framed <= limit {
             size += framed;
             jobs.push(job);
-            continue;
+        } else if framed <= limit {
+            returned.push(Returned::at_once(index));
+        } else {
+            let fault = Some(too_large(&job, framed, limit));
+            returned.push(Returned { index, pause: OVERSIZED_PAUSE, fault });
         }
-        let pause = if framed > limit { OVERSIZED_PAUSE } else { Millis(0) };
-        if framed > limit {
-            log::warn!(
-                "event=job_too_large_for_a_message key={} type={} process={} element={} \
-                 bytes={framed} max={limit}",
-                job.key,
-                job.r#type,
-                job.bpmn_process_id,
-                job.element_id,
-            );
-        }
-        returned.push(Returned { index, pause });
     }
     let reason = format!("the response is bigger than the maximum allowed message size {limit}");
     if jobs.is_empty() {
@@ -94,6 +87,22 @@ fn batch(
     }
     ledger.enter(delivery, returned, reason);
     Some(Ok(pb::ActivateJobsResponse { jobs }))
+}
+
+/// Logs a job that no message can hold, and says what is wrong with it.
+fn too_large(job: &pb::ActivatedJob, bytes: usize, limit: usize) -> String {
+    let pb::ActivatedJob { key, r#type, bpmn_process_id, element_id, .. } = job;
+    let (instance, variables) = (job.process_instance_key, job.variables.len());
+    log::warn!(
+        "event=job_too_large_for_a_message key={key} type={type} process={bpmn_process_id} \
+         element={element_id} instance={instance} bytes={bytes} variables={variables} max={limit}"
+    );
+    format!(
+        "Job {key} of type '{type}' at element '{element_id}' of process '{bpmn_process_id}' \
+         (instance {instance}) has {bytes} bytes, of which {variables} are variables, but the \
+         maximum allowed message size is {limit}: no client can get it. Fetch fewer variables or \
+         make them smaller."
+    )
 }
 
 /// Bytes a job takes as an element of the response: tag, length, content.
@@ -106,6 +115,7 @@ fn framed_len(job: &pb::ActivatedJob) -> usize {
 pub fn stream(
     deliveries: JobDeliveries,
     ledger: Ledger,
+    limit: usize,
     compatibility: Compatibility,
 ) -> Pin<Box<dyn Stream<Item = Result<pb::ActivatedJob, Status>> + Send>> {
     let state = (deliveries, ledger, Vec::new().into_iter());
@@ -115,7 +125,7 @@ pub fn stream(
                 return Some((item, (deliveries, ledger, ready)));
             }
             let items = match deliveries.next().await? {
-                Ok(delivery) => pushed(delivery, &ledger, compatibility),
+                Ok(delivery) => pushed(delivery, &ledger, limit, compatibility),
                 Err(e) => vec![Err(status(&e, compatibility))],
             };
             ready = items.into_iter();
@@ -123,11 +133,12 @@ pub fn stream(
     }))
 }
 
-/// The messages of a push. A job that cannot be written as JSON is given back by dropping it; the
-/// stream goes on with the others.
+/// The messages of a push. A job that cannot be written as JSON, or that would break the client's
+/// stream by its size, is refused; the broker then leaves it to polls.
 fn pushed(
     delivery: JobDelivery,
     ledger: &Ledger,
+    limit: usize,
     compatibility: Compatibility,
 ) -> Vec<Result<pb::ActivatedJob, Status>> {
     let mut items = Vec::with_capacity(delivery.jobs.len());
@@ -135,14 +146,22 @@ fn pushed(
     let mut reason = String::new();
     for (index, job) in delivery.jobs.iter().enumerate() {
         match activated(job.key, &job.record, compatibility) {
-            Ok(job) => items.push(Ok(job)),
+            Ok(job) if job.encoded_len() <= limit => items.push(Ok(job)),
+            Ok(job) => {
+                reason = too_large(&job, job.encoded_len(), limit);
+                returned.push(Returned::at_once(index));
+            }
             Err(e) => {
                 log::warn!("event=pushed_job_not_written key={} cause=\"{e}\"", job.key);
-                returned.push(Returned { index, pause: Millis(0) });
+                returned.push(Returned::at_once(index));
                 reason = format!("Failed to send activated jobs to client, failed with: {e}");
             }
         }
     }
-    ledger.enter(delivery, returned, reason);
+    if items.is_empty() {
+        delivery.delivered_except(returned, reason);
+    } else {
+        ledger.enter(delivery, returned, reason);
+    }
     items
 }

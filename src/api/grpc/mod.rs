@@ -19,6 +19,7 @@ pub mod server;
 pub mod service;
 pub mod status;
 pub mod topology;
+pub mod transport;
 
 pub use server::{GrpcServer, ServeError, serve};
 

@@ -18,6 +18,7 @@ use super::connection::ConnectionService;
 use super::health::HealthService;
 use super::reflection::Reflection;
 use super::service::{GatewayService, Settings};
+use super::transport::{Wire, WireIo};
 use crate::actors::gateway::{Gateway, SessionInfo};
 use crate::config::Config;
 use crate::model::Frontend;
@@ -208,23 +209,26 @@ impl Acceptor {
             Arc::clone(&self.caller),
             self.settings,
         );
+        let wire = Wire::new(stream);
         let service = ConnectionService::new(
             service,
             self.health.clone(),
             self.reflection.clone(),
             self.gateway.clone(),
             self.settings,
+            Arc::clone(&wire),
         );
         let (shutdown, abort) = (self.shutdown.clone(), self.abort.clone());
         self.tasks.spawn(async move {
-            connection(stream, peer, service, shutdown, abort).await;
+            connection(&wire, peer, service, shutdown, abort).await;
+            wire.closed(peer).await;
             drop(permit);
         });
     }
 }
 
 async fn connection(
-    stream: TcpStream,
+    wire: &Arc<Wire>,
     peer: SocketAddr,
     service: ConnectionService,
     shutdown: CancellationToken,
@@ -240,7 +244,8 @@ async fn connection(
         .auto_date_header(false)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let io = TokioIo::new(WireIo(Arc::clone(wire)));
+    let mut connection = std::pin::pin!(http.serve_connection(io, service));
     let mut draining = false;
     loop {
         tokio::select! {

@@ -116,7 +116,8 @@ impl GatewayRpcs for GatewayService {
         })?;
         let ledger = Ledger::default();
         let deliveries = self.session.stream_jobs(stream);
-        let stream = jobs::stream(deliveries, ledger.clone(), self.settings.compatibility);
+        let Settings { max_message_size, compatibility, .. } = self.settings;
+        let stream = jobs::stream(deliveries, ledger.clone(), max_message_size, compatibility);
         let mut response = Response::new(stream);
         response.extensions_mut().insert(ledger);
         Ok(response)

@@ -280,16 +280,24 @@ impl Call<'_> {
     }
 
     /// Collects the jobs of one poll. The JVM gateway cuts every answer off after 30 s; here a
-    /// poll lasts as long as it asks for.
+    /// poll lasts as long as it asks for, or until the answer has `grpc.max_message_size` of jobs.
+    /// Jobs that come after that are given back.
     async fn activate_jobs(self) -> Result<HttpResponse, Problem> {
         let poll = v2::jobs::activation(&self.input())?;
         let mut coming = self.session()?.activate_jobs(poll);
-        let mut deliveries = Vec::new();
-        while let Some(delivery) = coming.next().await {
+        let (mut deliveries, mut room) = (Vec::new(), self.frontend.jobs_max);
+        while room > 0
+            && let Some(delivery) = coming.next().await
+        {
             match delivery {
                 Ok(mut delivery) => {
+                    for job in &delivery.jobs {
+                        room = room.saturating_sub(job.record.variables.as_msgpack().len());
+                    }
                     // The answer is written when the poll is complete, which waits for this.
-                    delivery.take();
+                    if room > 0 {
+                        delivery.take();
+                    }
                     deliveries.push(delivery);
                 }
                 // Jobs that are here already are worth more to the client than the error.
@@ -297,6 +305,7 @@ impl Call<'_> {
                 Err(error) => log::debug!("event=poll_ended_early error={error:?}"),
             }
         }
+        drop(coming);
         let mut out = String::new();
         object(&mut out, self.style(), |members| {
             members.array("jobs", |jobs| {
@@ -305,7 +314,7 @@ impl Call<'_> {
             })
         })?;
         let media_type = self.answered.media_type;
-        let body = JobsBody::new(out, deliveries).boxed();
+        let body = JobsBody::new(out, deliveries, self.request.version()).boxed();
         Ok(HttpResponse::Ok().content_type(media_type).body(body))
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Frontend {
     pub(super) tenancy: Tenancy,
     /// Largest body, in bytes.
     pub(super) body_max: usize,
+    /// Bytes of variables after which an answer with jobs takes no more of them.
+    pub(super) jobs_max: usize,
     /// Answer exactly as the JVM gateway of 8.6 does (`compatibility.exact`).
     pub(super) exact: bool,
     /// How keys stand in answers unless a client says so (`rest.keys`).
@@ -43,6 +45,7 @@ impl Frontend {
             router: Router::new(ENDPOINTS, exact),
             tenancy: Tenancy { enabled: config.multi_tenancy.enabled },
             body_max: config.rest.max_body_size,
+            jobs_max: config.grpc.max_message_size,
             exact,
             // 8.6 has no strings.
             keys: if exact { KeyForm::Number } else { config.rest.keys },

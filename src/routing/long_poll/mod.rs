@@ -9,8 +9,9 @@
 //! * **No storm.** A partition not known to have jobs is asked by one poll at a time; the others
 //!   wait for what it learns. Emptiness is believed until a notification or the probe interval.
 //! * **Oldest first.** A partition worth asking goes to the oldest waiting poll.
-//! * **Overload is not emptiness.** A partition that failed is asked again after a pause.
-//!
+//! * **Overload is not emptiness.** A partition that failed is asked again after a pause. The JVM
+//!   gateway fails the poll at once; its client then polls again, and adds to the load, until there
+//!   is room. Here it waits its time, and fails only if a partition is overloaded still.
 //! * **A slow partition harms only itself.** A poll asks a few partitions at the same time and goes
 //!   on without one that does not answer within a second; its jobs are still welcome when they come.
 //!
@@ -47,6 +48,10 @@ pub struct Settings {
     pub probe_interval: Millis,
     /// Most polls waiting in one queue.
     pub polls_per_queue: usize,
+    /// Whether a poll fails when its pass found no job and the partition that failed last was
+    /// overloaded, as with the JVM gateway (gateway-behaviour §8.2); otherwise it waits for what
+    /// that partition says later.
+    pub overload_ends_polls: bool,
 }
 
 /// How long a poll waits for jobs.

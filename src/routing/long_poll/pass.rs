@@ -73,10 +73,11 @@ impl LongPolls {
         if poll.delivered > 0 {
             return self.finish(Output::Complete { poll: id }, id, now, out);
         }
+        let waits = poll.wait != Wait::Never && !self.settings.overload_ends_polls;
+        if poll.exhausted && !waits {
+            return self.finish(Output::Exhausted { poll: id }, id, now, out);
+        }
         let wait = match poll.wait {
-            Wait::Never if poll.exhausted => {
-                return self.finish(Output::Exhausted { poll: id }, id, now, out);
-            }
             Wait::Never => return self.finish(Output::Complete { poll: id }, id, now, out),
             Wait::For(wait) => wait,
         };

@@ -22,10 +22,13 @@ fn outputs(run: impl FnOnce(&mut Vec<Output>)) -> Vec<Output> {
     out
 }
 
+fn settings(probe_interval: Millis, polls_per_queue: usize) -> Settings {
+    Settings { probe_interval, polls_per_queue, overload_ends_polls: false }
+}
+
 /// A scheduler with this many partitions and a probe interval of 10 s.
 fn scheduler(count: u16) -> LongPolls {
-    let settings = Settings { probe_interval: Millis(10_000), polls_per_queue: 3 };
-    let mut polls = LongPolls::new(settings);
+    let mut polls = LongPolls::new(settings(Millis(10_000), 3));
     polls.set_partitions(partitions(count), Millis(0), &mut Vec::new());
     polls
 }
@@ -113,7 +116,7 @@ fn waiting_polls_share_what_one_of_them_learns() {
 fn ten_thousand_idle_polls_cost_one_question_per_type_partition_and_interval() {
     const TYPES: usize = 200;
     let probe = Millis(10_000);
-    let mut polls = LongPolls::new(Settings { probe_interval: probe, polls_per_queue: 1_000 });
+    let mut polls = LongPolls::new(settings(probe, 1_000));
     polls.set_partitions(partitions(3), Millis(0), &mut Vec::new());
     for number in 0..10_000 {
         let new = NewPoll {
@@ -198,6 +201,18 @@ fn overload_fails_a_poll_that_does_not_wait_and_pauses_one_that_does() {
     );
     // Its time is up and the partition still overloaded: "no jobs" would be a guess.
     let end = outputs(|out| polls.on_time(Millis(150), out));
+    assert_eq!(end, [Output::Exhausted { poll: id }]);
+}
+
+#[test]
+fn where_the_jvm_gateway_is_the_measure_overload_fails_a_poll_that_waits() {
+    let settings = Settings { overload_ends_polls: true, ..settings(NEVER, 3) };
+    let mut polls = LongPolls::new(settings);
+    polls.set_partitions(partitions(1), Millis(0), &mut Vec::new());
+    let (id, out) = arrive(&mut polls, 1, Wait::For(Millis(60_000)), 0);
+    let [Output::Ask { ask, .. }] = out[..] else { panic!("{out:?}") };
+    let exhausted = Answer::Failed { exhausted: true };
+    let end = outputs(|out| _ = polls.answered(ask, exhausted, Millis(1), out));
     assert_eq!(end, [Output::Exhausted { poll: id }]);
 }
 

@@ -226,6 +226,14 @@ impl Stand {
         }
     }
 
+    /// Stops the gateway while clients are there, and then the broker.
+    pub async fn stop_under_clients(mut self) {
+        self.finish().await;
+        if let Some(broker) = self.broker.take() {
+            broker.stop();
+        }
+    }
+
     async fn finish(&mut self) {
         self.stop.cancel();
         self.web.stop(false).await;

@@ -61,7 +61,11 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(flaw: Flaw, rng: &mut StdRng) -> Self {
         let probe_interval = if rng.random_ratio(1, 4) { Millis(2_000) } else { NEVER };
-        let mut polls = LongPolls::new(Settings { probe_interval, polls_per_queue: 1000 });
+        let mut polls = LongPolls::new(Settings {
+            probe_interval,
+            polls_per_queue: 1000,
+            overload_ends_polls: false,
+        });
         let all: Vec<_> = (1..=rng.random_range(1..4)).map(PartitionId).collect();
         polls.set_partitions(all.clone(), Millis(0), &mut Vec::new());
         Self {

@@ -8,9 +8,10 @@
 //!   added is added again from time to time, because a broker may forget without a word.
 //! * A pushed job has one client. It counts as accepted when the client's transport took it, or when
 //!   the broker would give up waiting: from then on it is ours to deliver or to give back.
-//! * A client that does not read holds one job, not more.
+//! * A client has one job on its way. While one of the clients reads, more wait here for a moment;
+//!   then they are refused, so that a client that does not read holds one job, not more.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use uuid::Uuid;
 
@@ -22,10 +23,10 @@ const RETRY: Millis = Millis(1_000);
 const VERIFY: Millis = Millis(30_000);
 /// When a job still on its way is accepted: brokers wait 5 s (cluster-protocol §8.5).
 const ACCEPT_AFTER: Millis = Millis(4_000);
-/// A job taken within this time shows that its client reads.
+/// A client whose job is on its way for longer does not read; a job waits no longer for a client.
 const PROMPT: Millis = Millis(250);
-/// Most jobs on their way to one client.
-const MAX_CREDIT: usize = 16;
+/// Most jobs of a stream that wait, for each of its clients.
+const WAITING_PER_CLIENT: usize = 16;
 
 /// A client of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +64,20 @@ pub enum Effect {
         /// The push.
         push: PushId,
     },
+    /// Send the job that waited to this client; report with [`JobStreams::settled`].
+    Send {
+        /// The push.
+        push: PushId,
+        /// The client.
+        client: ClientId,
+    },
+    /// Tell the broker that none of this many clients reads; the job waited in vain.
+    Refuse {
+        /// The push.
+        push: PushId,
+        /// How many.
+        clients: usize,
+    },
 }
 
 /// Where a pushed job goes.
@@ -70,6 +85,8 @@ pub enum Effect {
 pub enum Routed {
     /// To this client; report with [`JobStreams::settled`].
     To(ClientId, PushId),
+    /// Nowhere yet: an [`Effect::Send`] or an [`Effect::Refuse`] follows.
+    Waits(PushId),
     /// Nobody knows the stream.
     Unknown,
     /// This many clients, none of which reads.
@@ -93,20 +110,29 @@ struct Stream {
     shape: StreamJobs,
     /// In the order of their next turn. Empty: the stream is being removed.
     clients: VecDeque<ClientId>,
+    /// Jobs that wait for a client, oldest first.
+    waiting: VecDeque<PushId>,
     brokers: BTreeMap<MemberId, Registration>,
 }
 
 #[derive(Debug)]
 struct Client {
     stream: Uuid,
-    on_the_way: BTreeSet<PushId>,
-    /// Jobs it may have on their way: doubled by reading promptly, 1 after a pause.
-    credit: usize,
+    /// The job on its way, and since when.
+    on_the_way: Option<(PushId, Millis)>,
+}
+
+impl Client {
+    /// Whether it is likely to take the next job soon.
+    fn reads(&self, now: Millis) -> bool {
+        self.on_the_way.is_none_or(|(_, since)| now < since + PROMPT)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Push {
-    client: ClientId,
+    /// None while it waits for one.
+    client: Option<ClientId>,
     at: Millis,
     accepted: bool,
 }
@@ -169,10 +195,10 @@ impl JobStreams {
                 ready.map(|(broker, _)| (broker.clone(), Registration::Adding)).collect();
             let adds = brokers.keys().cloned();
             out.extend(adds.map(|broker| Effect::Add { stream: id, broker }));
-            Stream { shape, clients: VecDeque::new(), brokers }
+            Stream { shape, clients: VecDeque::new(), waiting: VecDeque::new(), brokers }
         });
         stream.clients.push_back(client);
-        let state = Client { stream: id, on_the_way: BTreeSet::new(), credit: 1 };
+        let state = Client { stream: id, on_the_way: None };
         self.clients.insert(client, state);
         client
     }
@@ -184,6 +210,10 @@ impl JobStreams {
         stream.clients.retain(|other| *other != client);
         if !stream.clients.is_empty() {
             return;
+        }
+        for push in std::mem::take(&mut stream.waiting) {
+            self.pushes.remove(&push);
+            out.push(Effect::Refuse { push, clients: 0 });
         }
         self.by_shape.remove(&stream.shape);
         for (broker, registration) in &mut stream.brokers {
@@ -284,7 +314,7 @@ impl JobStreams {
         }
     }
 
-    /// A broker pushes a job: to the next client that reads.
+    /// A broker pushes a job: to the next client without one on its way.
     pub fn push(&mut self, stream: Uuid, now: Millis) -> Routed {
         let push = PushId(self.next());
         let Some(known) = self.streams.get_mut(&stream).filter(|s| !s.clients.is_empty()) else {
@@ -294,11 +324,18 @@ impl JobStreams {
             let Some(id) = known.clients.pop_front() else { break };
             known.clients.push_back(id);
             let Some(client) = self.clients.get_mut(&id) else { continue };
-            if client.on_the_way.len() < client.credit {
-                client.on_the_way.insert(push);
-                self.pushes.insert(push, Push { client: id, at: now, accepted: false });
+            if client.on_the_way.is_none() {
+                client.on_the_way = Some((push, now));
+                self.pushes.insert(push, Push { client: Some(id), at: now, accepted: false });
                 return Routed::To(id, push);
             }
+        }
+        let mut clients = known.clients.iter().filter_map(|id| self.clients.get(id));
+        let room = known.waiting.len() < WAITING_PER_CLIENT.saturating_mul(known.clients.len());
+        if room && clients.any(|client| client.reads(now)) {
+            known.waiting.push_back(push);
+            self.pushes.insert(push, Push { client: None, at: now, accepted: false });
+            return Routed::Waits(push);
         }
         Routed::Blocked(known.clients.len())
     }
@@ -313,15 +350,29 @@ impl JobStreams {
         out: &mut Vec<Effect>,
     ) -> bool {
         let Some(known) = self.pushes.remove(&push) else { return false };
-        if let Some(client) = self.clients.get_mut(&known.client) {
-            client.on_the_way.remove(&push);
-            let prompt = taken && now <= known.at + PROMPT;
-            client.credit = if prompt { (client.credit * 2).min(MAX_CREDIT) } else { 1 };
-        }
         if taken && !known.accepted {
             out.push(Effect::Accept { push });
         }
+        if let Some(id) = known.client {
+            self.send_next(id, taken, now, out);
+        }
         !known.accepted
+    }
+
+    /// The client's job is settled; if it took it, it gets the one that waited longest.
+    fn send_next(&mut self, id: ClientId, taken: bool, now: Millis, out: &mut Vec<Effect>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.on_the_way = None;
+        let Some(stream) = self.streams.get_mut(&client.stream).filter(|_| taken) else { return };
+        let Some(push) = stream.waiting.pop_front() else { return };
+        client.on_the_way = Some((push, now));
+        if let Some(state) = self.pushes.get_mut(&push) {
+            state.client = Some(id);
+        }
+        // It had a turn.
+        stream.clients.retain(|other| *other != id);
+        stream.clients.push_back(id);
+        out.push(Effect::Send { push, client: id });
     }
 
     /// Whether the broker was already told that the job is taken.
@@ -333,8 +384,11 @@ impl JobStreams {
     /// When [`JobStreams::on_time`] is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        let accepts = self.pushes.values().filter(|push| !push.accepted);
-        let accepts = accepts.map(|push| push.at + ACCEPT_AFTER);
+        let pushes = self.pushes.values().filter(|push| !push.accepted);
+        let accepts = pushes.map(|push| match push.client {
+            Some(_) => push.at + ACCEPT_AFTER,
+            None => push.at + PROMPT,
+        });
         let registrations = self.streams.values().flat_map(|stream| stream.brokers.values());
         let tries = registrations.filter_map(|registration| match registration {
             Registration::AddAt(at) | Registration::RemoveAt(at) => Some(*at),
@@ -345,6 +399,17 @@ impl JobStreams {
 
     /// Time passed.
     pub fn on_time(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        for stream in self.streams.values_mut() {
+            let clients = stream.clients.len();
+            while let Some(push) = stream.waiting.front().copied() {
+                if self.pushes.get(&push).is_some_and(|state| now < state.at + PROMPT) {
+                    break;
+                }
+                stream.waiting.pop_front();
+                self.pushes.remove(&push);
+                out.push(Effect::Refuse { push, clients });
+            }
+        }
         for (push, state) in &mut self.pushes {
             if !state.accepted && state.at + ACCEPT_AFTER <= now {
                 state.accepted = true;
@@ -385,146 +450,4 @@ impl JobStreams {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shape(worker: &str) -> StreamJobs {
-        StreamJobs {
-            job_type: "t".into(),
-            worker: worker.into(),
-            timeout_ms: 1000,
-            fetch_variables: vec![],
-            tenant_ids: vec!["<default>".into()],
-        }
-    }
-
-    fn broker(id: &str) -> MemberId {
-        MemberId::new(id)
-    }
-
-    fn id(n: u128) -> Uuid {
-        Uuid::from_u128(n)
-    }
-
-    fn effects(run: impl FnOnce(&mut Vec<Effect>)) -> Vec<Effect> {
-        let mut out = Vec::new();
-        run(&mut out);
-        out
-    }
-
-    /// A registry that knows broker 0, ready for streams.
-    fn with_broker() -> JobStreams {
-        let mut streams = JobStreams::default();
-        let cleaning = effects(|out| streams.broker_joined(broker("0"), out));
-        assert_eq!(cleaning, [Effect::RemoveAll { broker: broker("0") }]);
-        assert_eq!(effects(|out| streams.cleaned(&broker("0"), out)), []);
-        streams
-    }
-
-    fn add(stream: u128, at: &str) -> Effect {
-        Effect::Add { stream: id(stream), broker: broker(at) }
-    }
-
-    fn remove(stream: u128, at: &str) -> Effect {
-        Effect::Remove { stream: id(stream), broker: broker(at) }
-    }
-
-    #[test]
-    fn equal_clients_share_a_registration_that_ends_with_the_last_of_them() {
-        let mut streams = with_broker();
-        let mut out = Vec::new();
-        let first = streams.open(shape("w"), id(1), &mut out);
-        assert_eq!(std::mem::take(&mut out), [add(1, "0")]);
-        let second = streams.open(shape("w"), id(2), &mut out);
-        let other = streams.open(shape("x"), id(3), &mut out);
-        assert_eq!(std::mem::take(&mut out), [add(3, "0")]);
-        streams.added(id(1), &broker("0"), true, Millis(0), &mut out);
-        streams.close(first, &mut out);
-        assert_eq!(out, []);
-        streams.close(second, &mut out);
-        assert_eq!(std::mem::take(&mut out), [remove(1, "0")]);
-        assert_eq!(streams.push(id(1), Millis(0)), Routed::Unknown);
-        // The other's add is under way: its remove waits for it.
-        streams.close(other, &mut out);
-        assert_eq!(out, []);
-        streams.added(id(3), &broker("0"), false, Millis(0), &mut out);
-        assert_eq!(out, [remove(3, "0")]);
-        streams.removed(id(3), &broker("0"), true, Millis(0));
-        streams.removed(id(1), &broker("0"), true, Millis(0));
-        assert_eq!((streams.streams.len(), streams.len()), (0, 0));
-    }
-
-    #[test]
-    fn a_failed_add_is_repeated_and_a_good_one_verified() {
-        let mut streams = with_broker();
-        let mut out = Vec::new();
-        streams.open(shape("w"), id(1), &mut out);
-        out.clear();
-        streams.added(id(1), &broker("0"), false, Millis(0), &mut out);
-        assert_eq!(streams.next_deadline(), Some(RETRY));
-        assert_eq!(effects(|out| streams.on_time(RETRY, out)), [add(1, "0")]);
-        streams.added(id(1), &broker("0"), true, Millis(2_000), &mut out);
-        assert_eq!(streams.next_deadline(), Some(Millis(32_000)));
-        assert_eq!(effects(|out| streams.on_time(Millis(32_000), out)), [add(1, "0")]);
-    }
-
-    #[test]
-    fn brokers_that_appear_or_ask_are_told_of_every_stream() {
-        let mut streams = with_broker();
-        let mut out = Vec::new();
-        streams.open(shape("w"), id(1), &mut out);
-        streams.added(id(1), &broker("0"), true, Millis(0), &mut out);
-        out.clear();
-        streams.broker_joined(broker("1"), &mut out);
-        assert_eq!(std::mem::take(&mut out), [Effect::RemoveAll { broker: broker("1") }]);
-        assert_eq!(effects(|out| streams.recreate(&broker("1"), out)), [], "not before");
-        assert_eq!(effects(|out| streams.cleaned(&broker("1"), out)), [add(1, "1")]);
-        assert_eq!(effects(|out| streams.recreate(&broker("0"), out)), [add(1, "0")]);
-        streams.broker_left(&broker("1"));
-        assert_eq!(effects(|out| streams.recreate(&broker("1"), out)), []);
-    }
-
-    #[test]
-    fn a_client_that_does_not_read_holds_one_job_and_the_next_one_gets_the_others() {
-        let mut streams = with_broker();
-        let mut out = Vec::new();
-        let slow = streams.open(shape("w"), id(1), &mut out);
-        let Routed::To(to, held) = streams.push(id(1), Millis(0)) else { panic!("not routed") };
-        assert_eq!(to, slow);
-        assert_eq!(streams.push(id(1), Millis(0)), Routed::Blocked(1));
-        let quick = streams.open(shape("w"), id(2), &mut out);
-        out.clear();
-        for _ in 0..3 {
-            let Routed::To(to, push) = streams.push(id(1), Millis(10)) else { panic!("no") };
-            assert_eq!(to, quick);
-            assert!(streams.settled(push, true, Millis(11), &mut out));
-            assert_eq!(std::mem::take(&mut out), [Effect::Accept { push }]);
-        }
-        // The held job is accepted before the broker gives up, and then is ours.
-        assert_eq!(
-            effects(|out| streams.on_time(ACCEPT_AFTER, out)),
-            [Effect::Accept { push: held }]
-        );
-        assert!(streams.is_accepted(held));
-        assert!(!streams.settled(held, false, Millis(9_000), &mut out));
-        assert_eq!(out, []);
-    }
-
-    #[test]
-    fn clients_take_turns_and_prompt_ones_get_more() {
-        let mut streams = with_broker();
-        let mut out = Vec::new();
-        let a = streams.open(shape("w"), id(1), &mut out);
-        let b = streams.open(shape("w"), id(2), &mut out);
-        let mut turns = Vec::new();
-        for _ in 0..4 {
-            let Routed::To(to, push) = streams.push(id(1), Millis(0)) else { panic!("no") };
-            turns.push(to);
-            streams.settled(push, true, Millis(1), &mut out);
-        }
-        assert_eq!(turns, [a, b, a, b]);
-        // Each doubled its credit twice: four jobs on the way for both.
-        let routed = (0..9).filter(|_| matches!(streams.push(id(1), Millis(2)), Routed::To(..)));
-        assert_eq!(routed.count(), 8);
-    }
-}
+mod tests;

@@ -6,19 +6,22 @@
 //! Invariant: a push is answered with success only when the client's transport took the job, or when
 //! the job is in a delivery that gives it back if the client goes away.
 
+mod brokers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use actix::{Actor, Context, Handler, Supervised};
 use arc_swap::ArcSwap;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rand::Rng as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::activation::{GiveBack, NOT_SENT, Owed};
+use brokers::{REMOVE, REMOVE_ALL, encoded};
+
+use super::activation::{GiveBack, NOT_SENT, Owed, Why};
 use super::alarm::Alarm;
 use super::gateway::{ActivatedJob, Delivered, JobDelivery};
 use super::job_caller::JobCaller;
@@ -28,31 +31,32 @@ use super::{JOB_ACTIVATION, supervise};
 use crate::chance;
 use crate::error::GatewayError;
 use crate::model::{BrokerId, Key, MemberId, Millis, StreamErrorCode, StreamJobs};
-use crate::net::{Messenger, RequestError, Responder};
+use crate::net::{Messenger, Responder};
 use crate::routing::job_streams::{ClientId, Effect, JobStreams, PushId, Routed};
 use crate::wire::Address;
-use crate::wire::record::{JobPush, JobStreamMetadata, Record as _};
+use crate::wire::record::{JobPush, Record as _};
 use crate::wire::sbe::Message;
 use crate::wire::sbe::stream::{
-    AddStreamRequest, AddStreamResponse, PushStreamRequest, PushStreamResponse,
-    RemoveStreamRequest, StreamError, StreamErrorDetail,
+    PushStreamRequest, PushStreamResponse, RemoveStreamRequest, StreamError, StreamErrorDetail,
 };
 
 /// Kind of this actor.
 pub const KIND: &str = "job-streams";
 
-const ADD: &str = "stream-add";
-const REMOVE: &str = "stream-remove";
-const REMOVE_ALL: &str = "stream-remove-all";
-/// How long a broker has to answer a request (cluster-protocol §8.1).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a broker has to forget what an earlier gateway of our name left there. Brokers need not
-/// answer this message.
-const CLEAN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often clients that went away are cleared out.
 const SWEEP: Millis = Millis(1_000);
 /// Streams shown on the admin endpoint.
 const SHOWN: usize = 100;
+/// A stream that no broker knows for this long gets a warning, and another after each
+/// [`REMINDER`] (users-and-peers R10).
+const LONELY: Millis = Millis(10_000);
+const REMINDER: Millis = Millis(60_000);
+/// When the gateway stops, streams end in about this many batches over about this long, so that
+/// their clients do not all open them elsewhere at the same moment (users-and-peers R10).
+const LAST_BATCHES: usize = 20;
+const LAST_PAUSE: Millis = Millis(100);
+/// So few streams end at once.
+const SMALL_BATCH: usize = 8;
 /// Ids of one life of the actor.
 const IDS_PER_LIFE: u32 = 48;
 
@@ -81,7 +85,7 @@ pub struct Recreate {
     pub sender: Address,
 }
 
-/// The gateway stops: brokers are told to forget all its streams.
+/// The gateway stops: brokers are told to forget all its streams, and these end, a few at a time.
 #[derive(Debug)]
 pub struct Retire;
 
@@ -108,6 +112,14 @@ struct Parts {
     give_back: GiveBack,
     observed: Arc<ArcSwap<Value>>,
     lives: Arc<AtomicU64>,
+    open: Arc<AtomicUsize>,
+}
+
+/// The end of all streams.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    batch: usize,
+    next: Millis,
 }
 
 /// See the module.
@@ -115,21 +127,27 @@ pub struct JobStreamActor {
     parts: Parts,
     streams: JobStreams,
     clients: BTreeMap<ClientId, JobCaller>,
+    /// Jobs that wait for a client. Their brokers are told when they waited in vain.
+    waiting: BTreeMap<PushId, JobPush>,
     /// Pushes that the broker still waits for.
     responders: BTreeMap<PushId, Responder>,
     addresses: BTreeMap<MemberId, Address>,
     pushed: u64,
     refused: u64,
     next_sweep: Millis,
+    ending: Option<Ending>,
+    /// Streams that no broker knows, and when the next warning of them is due.
+    lonely: BTreeMap<Uuid, Millis>,
     alarm: Alarm,
 }
 
-/// Starts the job streams.
+/// Starts the job streams. `open` will tell how many clients have one.
 #[must_use]
 pub fn start(
     shared: &Shared,
     messenger: Messenger,
     give_back: GiveBack,
+    open: Arc<AtomicUsize>,
 ) -> Mailbox<JobStreamActor> {
     let observed = Arc::new(ArcSwap::from_pointee(Value::Null));
     let shown: Arc<ArcSwap<Value>> = Arc::clone(&observed);
@@ -140,7 +158,8 @@ pub fn start(
     let mailbox = supervise::start(&arbiter, cell, supervision, move |mailbox| {
         let lives = Arc::default();
         let shared = own;
-        JobStreamActor::new(Parts { mailbox, shared, messenger, give_back, observed, lives })
+        let parts = Parts { mailbox, shared, messenger, give_back, observed, lives, open };
+        JobStreamActor::new(parts)
     });
     let follower = mailbox.clone();
     shared.on_broker(move |event| follower.send(event.clone()));
@@ -154,11 +173,14 @@ impl JobStreamActor {
             parts,
             streams: JobStreams::with_ids_from(life << IDS_PER_LIFE),
             clients: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             responders: BTreeMap::new(),
             addresses: BTreeMap::new(),
             pushed: 0,
             refused: 0,
             next_sweep: Millis(0),
+            ending: None,
+            lonely: BTreeMap::new(),
             alarm: Alarm::default(),
         };
         // Brokers that were known before; nothing is sent while there are no streams.
@@ -224,6 +246,8 @@ impl JobStreamActor {
         for effect in effects {
             match effect {
                 Effect::RemoveAll { broker } => self.clean(broker),
+                // A gateway that stops wants no more jobs.
+                Effect::Add { .. } if self.ending.is_some() => {}
                 Effect::Add { stream, broker } => self.add(stream, broker),
                 Effect::Remove { stream, broker } => self.remove(stream, broker),
                 Effect::Accept { push } => {
@@ -231,79 +255,20 @@ impl JobStreamActor {
                         responder.reply(encoded(&PushStreamResponse));
                     }
                 }
+                Effect::Send { push, client } => {
+                    if let Some(job) = self.waiting.remove(&push) {
+                        self.deliver(client, push, job);
+                    }
+                }
+                Effect::Refuse { push, clients } => {
+                    self.waiting.remove(&push);
+                    self.refused += 1;
+                    if let Some(responder) = self.responders.remove(&push) {
+                        responder.reply(blocked(clients));
+                    }
+                }
             }
         }
-    }
-
-    fn clean(&self, broker: MemberId) {
-        // Only a configured member id can be that of an earlier gateway; others are random.
-        if self.parts.shared.config().cluster.member_id.is_empty() {
-            return self.parts.mailbox.send(Ended::Cleaned(broker));
-        }
-        self.request(&broker.clone(), REMOVE_ALL, Bytes::new(), CLEAN_TIMEOUT, move |_| {
-            Ended::Cleaned(broker)
-        });
-    }
-
-    fn add(&self, stream: Uuid, broker: MemberId) {
-        let Some(shape) = self.streams.shape(stream) else { return };
-        let metadata = JobStreamMetadata {
-            worker: shape.worker.clone(),
-            timeout: shape.timeout_ms,
-            variables: shape.fetch_variables.clone(),
-            tenant_ids: shape.tenant_ids.clone(),
-        };
-        let request = AddStreamRequest {
-            id: stream,
-            stream_type: Bytes::copy_from_slice(shape.job_type.as_bytes()),
-            metadata: metadata.to_bytes(),
-        };
-        self.request(&broker.clone(), ADD, encoded(&request), REQUEST_TIMEOUT, move |result| {
-            let success = match &result {
-                Ok(reply) => reply.is_empty() || AddStreamResponse::decode(reply).is_ok(),
-                Err(_) => false,
-            };
-            if !success {
-                log::debug!("event=stream_not_added stream={stream} broker={broker}");
-            }
-            Ended::Added(stream, broker, success)
-        });
-    }
-
-    fn remove(&self, stream: Uuid, broker: MemberId) {
-        let request = encoded(&RemoveStreamRequest { id: stream });
-        self.request(&broker.clone(), REMOVE, request, REQUEST_TIMEOUT, move |result| {
-            // An answer of any kind is final; silence is not (cluster-protocol §8.3).
-            let done = match result {
-                Ok(_) => true,
-                Err(error) => matches!(
-                    error,
-                    RequestError::Remote(_)
-                        | RequestError::Protocol
-                        | RequestError::NoHandler { .. }
-                        | RequestError::TooLarge(_)
-                ),
-            };
-            Ended::Removed(stream, broker, done)
-        });
-    }
-
-    /// Sends a request and mails its outcome. Runs on this actor's thread.
-    fn request(
-        &self,
-        broker: &MemberId,
-        subject: &'static str,
-        payload: Bytes,
-        timeout: Duration,
-        ended: impl FnOnce(Result<Bytes, RequestError>) -> Ended + 'static,
-    ) {
-        let Some(address) = self.addresses.get(broker).cloned() else { return };
-        let (messenger, mailbox) = (self.parts.messenger.clone(), self.parts.mailbox.clone());
-        self.parts.mailbox.cell().sent();
-        actix_rt::spawn(async move {
-            let result = messenger.request(&address, subject, payload, timeout).await;
-            mailbox.send(ended(result));
-        });
     }
 
     fn ended(&mut self, ended: Ended) -> Vec<Effect> {
@@ -336,11 +301,16 @@ impl JobStreamActor {
         };
         self.pushed += 1;
         match self.streams.push(request.id, self.now()) {
+            // Those that are on their way or wait are bounded by the clients.
             Routed::To(client, id) => {
-                // At most one push per unit of credit waits, so they are bounded by the clients.
                 responder.hold();
                 self.responders.insert(id, responder);
                 self.deliver(client, id, push);
+            }
+            Routed::Waits(id) => {
+                responder.hold();
+                self.responders.insert(id, responder);
+                self.waiting.insert(id, push);
             }
             Routed::Unknown => {
                 self.refused += 1;
@@ -350,8 +320,7 @@ impl JobStreamActor {
             }
             Routed::Blocked(clients) => {
                 self.refused += 1;
-                let text = format!("none of {clients} clients can take a job");
-                responder.reply(failure(StreamErrorCode::Exhausted, text, clients));
+                responder.reply(blocked(clients));
             }
         }
     }
@@ -368,7 +337,8 @@ impl JobStreamActor {
             };
             mailbox.send(Settled { push, client, taken, owed });
         };
-        let delivery = JobDelivery::new(vec![job], Box::new(settle));
+        let delivery = JobDelivery::new(vec![job], Box::new(settle))
+            .with_on_doubt(self.parts.give_back.on_doubt(vec![owed]));
         match self.clients.get(&client) {
             Some(caller) => caller.send(delivery),
             None => drop(delivery),
@@ -385,7 +355,7 @@ impl JobStreamActor {
                     let text = "the client went away".to_owned();
                     responder.reply(failure(StreamErrorCode::Exhausted, text, 1));
                 }
-                None => self.parts.give_back.jobs([owed], NOT_SENT),
+                None => self.parts.give_back.jobs(Why::NotSent, [owed], NOT_SENT),
             }
             if self.clients.get(&client).is_some_and(JobCaller::is_gone) {
                 self.close(client, &mut out);
@@ -399,16 +369,6 @@ impl JobStreamActor {
         self.streams.close(client, out);
     }
 
-    fn tell_all(&self, subject: &str, payload: &Bytes) {
-        for (broker, address) in &self.addresses {
-            if let Err(error) = self.parts.messenger.send(address, subject, payload.clone()) {
-                log::debug!(
-                    "event=broker_not_told subject={subject} broker={broker} cause=\"{error}\""
-                );
-            }
-        }
-    }
-
     /// Performs what follows an input that may have changed registrations.
     fn finish(&mut self, effects: Vec<Effect>, context: &mut Context<Self>) {
         self.perform(effects);
@@ -417,6 +377,7 @@ impl JobStreamActor {
     }
 
     fn show(&self) {
+        self.parts.open.store(self.clients.len(), Relaxed);
         let streams = self.streams.registrations().take(SHOWN).map(|(id, shape, clients, told)| {
             json!({
                 "id": id.to_string(), "type": shape.job_type, "worker": shape.worker,
@@ -435,7 +396,8 @@ impl JobStreamActor {
 
     fn set_timer(&mut self, context: &mut Context<Self>) {
         let sweep = Some(self.next_sweep).filter(|_| !self.clients.is_empty());
-        let due = self.streams.next_deadline().into_iter().chain(sweep).min();
+        let end = self.ending.filter(|_| !self.clients.is_empty()).map(|ending| ending.next);
+        let due = self.streams.next_deadline().into_iter().chain(sweep).chain(end).min();
         self.alarm.set(due, self.parts.shared.clock(), context, Self::due);
     }
 
@@ -450,16 +412,51 @@ impl JobStreamActor {
             for client in gone {
                 self.close(client, &mut out);
             }
+            self.warn_of_lonely(now);
         }
         self.streams.on_time(now, &mut out);
+        self.end_some(now, &mut out);
         self.finish(out, context);
+    }
+
+    /// Warns of streams that get no jobs because no broker knows them.
+    fn warn_of_lonely(&mut self, now: Millis) {
+        let known = std::mem::take(&mut self.lonely);
+        for (stream, shape, clients, brokers) in self.streams.registrations() {
+            if brokers > 0 || self.ending.is_some() {
+                continue;
+            }
+            let mut due = known.get(&stream).copied().unwrap_or(now + LONELY);
+            if due <= now {
+                due = now + REMINDER;
+                log::warn!(
+                    "event=job_stream_without_brokers stream={stream} type={} clients={clients}",
+                    shape.job_type,
+                );
+            }
+            self.lonely.insert(stream, due);
+        }
+    }
+
+    /// Ends the next streams, when the gateway stops and it is time.
+    fn end_some(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        let Some(ending) = self.ending.as_mut().filter(|ending| ending.next <= now) else { return };
+        let pause = LAST_PAUSE.0;
+        ending.next = now + Millis(chance::rng().random_range(pause / 2..pause * 3 / 2));
+        let last: Vec<ClientId> = self.clients.keys().take(ending.batch).copied().collect();
+        for client in last {
+            if let Some(caller) = self.clients.remove(&client) {
+                caller.complete();
+            }
+            self.streams.close(client, out);
+        }
     }
 }
 
-fn encoded(message: &impl Message) -> Bytes {
-    let mut out = BytesMut::new();
-    message.encode(&mut out);
-    out.freeze()
+/// The reply to a push when no client reads.
+fn blocked(clients: usize) -> Bytes {
+    let text = format!("none of {clients} clients can take a job");
+    failure(StreamErrorCode::Exhausted, text, clients)
 }
 
 /// An error reply with one detail per client that could not take the job.
@@ -480,6 +477,11 @@ impl Supervised for JobStreamActor {
     /// Ends every stream; clients open them again. Brokers learn of the old ones by their pushes.
     /// A job that is on its way to a client is accepted: its delivery gives it back if need be.
     fn restarting(&mut self, _: &mut Self::Context) {
+        for push in self.waiting.keys() {
+            if let Some(responder) = self.responders.remove(push) {
+                responder.reply(blocked(0));
+            }
+        }
         for responder in std::mem::take(&mut self.responders).into_values() {
             responder.reply(encoded(&PushStreamResponse));
         }
@@ -556,9 +558,14 @@ impl Handler<Mail<BrokerEvent>> for JobStreamActor {
 impl Handler<Mail<Retire>> for JobStreamActor {
     type Result = ();
 
-    fn handle(&mut self, mail: Mail<Retire>, _: &mut Self::Context) {
+    fn handle(&mut self, mail: Mail<Retire>, context: &mut Self::Context) {
         let Retire = mail.open();
-        std::mem::take(&mut self.clients).into_values().for_each(JobCaller::complete);
         self.tell_all(REMOVE_ALL, &Bytes::new());
+        let batch = self.clients.len().div_ceil(LAST_BATCHES).max(SMALL_BATCH);
+        let now = self.now();
+        self.ending = Some(Ending { batch, next: now });
+        let mut out = Vec::new();
+        self.end_some(now, &mut out);
+        self.finish(out, context);
     }
 }
