@@ -177,6 +177,36 @@ fn messages_are_published_once_and_correlated() {
     broker.stop();
 }
 
+/// Where the JVM gateway sets the clock of one partition and leaves the others behind.
+#[test]
+fn clocks_are_set_on_every_partition() {
+    for exact in [false, true] {
+        let mut config = config();
+        config.compatibility.exact = exact;
+        config.broker.command_port = 0;
+        config.broker.internal_port = 0;
+        let broker = broker::start(&config.broker, &config.cluster).expect("a broker");
+        let view = view(config.broker.partitions, &broker.command_address().to_string());
+        serve(&config, view, |to, gateway| async move {
+            let pin = Request::new("PUT", "/v2/clock").json(r#"{"timestamp":5000000000000}"#);
+            assert_eq!(pin.send(to).await.status, 204);
+            assert_eq!(Request::new("POST", "/v2/clock/reset").send(to).await.status, 204);
+            let mut out = beegate::metrics::Exposition::default();
+            gateway.metrics().expose(&mut out);
+            let text = out.finish();
+            let asked = (1..=3).filter(|partition| {
+                let label = format!("partition=\"{partition}\"");
+                text.lines().any(|line| {
+                    line.starts_with("zeebe_gateway_total_requests_total{") && line.contains(&label)
+                })
+            });
+            // Two commands in turn meet two partitions.
+            assert_eq!(asked.count(), if exact { 2 } else { 3 }, "{text}");
+        });
+        broker.stop();
+    }
+}
+
 /// A client that closes its connection gives its request up: nothing waits for the timeout.
 #[test]
 fn a_client_that_goes_away_is_noticed() {

@@ -81,7 +81,10 @@ pub(super) struct Answered {
 /// How to answer a request: as its `Accept` says; where that leaves a choice, as the body came.
 pub(super) fn answered(headers: &HeaderMap, default: KeyForm) -> Answered {
     let plain = Answered { media_type: JSON, keys: default };
-    let of_body = || content_type(headers).as_deref().and_then(keys_of);
+    let of_body = || match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        None | Some(b"application/json") => None,
+        Some(_) => content_type(headers).as_deref().and_then(keys_of),
+    };
     // The common cases need no list.
     match headers.get(header::ACCEPT).map(HeaderValue::as_bytes) {
         None => return of_body().unwrap_or(plain),

@@ -1,7 +1,7 @@
 //! Finds the endpoint of a request: exact paths, no percent-decoding, no trailing slashes.
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::endpoint::{Body, Endpoint};
 use super::fallback::Miss;
@@ -89,9 +89,7 @@ impl Router {
                 _ => false,
             };
             let without = optional && !media::has_body(headers);
-            let given = media::content_type(headers);
-            let fits = |given: &String| found.endpoint.takes_type(given, self.exact);
-            if !without && !given.as_ref().is_some_and(fits) {
+            if !without && !self.takes(found.endpoint, takes, headers) {
                 return Err(Miss::MediaType { takes });
             }
         }
@@ -100,6 +98,17 @@ impl Router {
             return Err(Miss::NotAcceptable { produces: produced.join(", ") });
         }
         Ok(found)
+    }
+}
+
+impl Router {
+    /// Whether the body is of a type that the endpoint takes; mostly it is exactly `usual`.
+    fn takes(&self, endpoint: &Endpoint, usual: &str, headers: &HeaderMap) -> bool {
+        if headers.get(CONTENT_TYPE).is_some_and(|given| given.as_bytes() == usual.as_bytes()) {
+            return true;
+        }
+        let given = media::content_type(headers);
+        given.is_some_and(|given| endpoint.takes_type(&given, self.exact))
     }
 }
 

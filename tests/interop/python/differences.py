@@ -77,6 +77,8 @@ OTHERWISE: dict = {
 # Members of REST bodies that 8.8 has and 8.6 has not: (member, reason).
 ADDED = {
     "jobKey": "jobs carry their key under the name of 8.8, too",
+    "kind": "jobs tell whether a listener wants them, as in 8.8",
+    "listenerEventType": "jobs tell of which event, as in 8.8",
     "decisionEvaluationKey": "evaluations carry their key under the name of 8.8, too",
     "isCommercial": "the licence tells what it is for, as in 8.8",
     "camunda.document.type": "documents carry their type under the name of 8.7, too",

@@ -97,7 +97,9 @@ impl Tours {
     pub fn schema(&self, target: &Target) -> Result<()> {
         let bin = environment("schemathesis-venv", "schemathesis-requirements.txt")?;
         run(Command::new(bin.join("schemathesis"))
-            .env("PYTHONPATH", PYTHON_FOLDER)
+            // It leaves what it found where it runs.
+            .current_dir(cache()?)
+            .env("PYTHONPATH", root().join(PYTHON_FOLDER))
             .env("SCHEMATHESIS_HOOKS", "schema_hooks")
             .arg("run")
             .arg(format!("{}/v2/openapi.json", target.rest))

@@ -119,6 +119,13 @@ impl Object<'_> {
         }
     }
 
+    /// Text that newer versions have and clients of 8.6 ignore.
+    pub(in crate::api::http) fn newer_text(&mut self, name: &str, value: &str) {
+        if !self.style.exact {
+            self.text(name, value);
+        }
+    }
+
     /// JSON that is known to be one value.
     pub(in crate::api::http) fn raw(&mut self, name: &str, json: &str) {
         self.name(name);

@@ -101,7 +101,8 @@ pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs
     })
 }
 
-/// Appends an activated job. `jobKey` is what 8.6.1 and later call `key`.
+/// Appends an activated job. `jobKey` is what 8.6.1 and later call `key`; 8.8 tells a listener's job
+/// from a task's.
 pub(in crate::api::http) fn activated(
     jobs: &mut Array<'_>,
     job: &ActivatedJob,
@@ -123,6 +124,8 @@ pub(in crate::api::http) fn activated(
         o.int("deadline", record.deadline);
         o.msgpack("variables", record.variables.as_msgpack())?;
         o.text("tenantId", &record.tenant_id);
+        o.newer_text("kind", &record.job_kind);
+        o.newer_text("listenerEventType", &record.job_listener_event_type);
         Ok(())
     })
 }
