@@ -27,6 +27,7 @@ use super::endpoint::{DocumentAction, OCTETS};
 use super::fallback::filter_issue;
 use super::frontend::Frontend;
 use super::json::{Object, Style, object, request};
+use super::library;
 use super::media;
 use super::problem::{Problem, Violations};
 use crate::actors::gateway::Purpose;
@@ -238,7 +239,8 @@ impl Call<'_> {
     }
 
     fn style(&self) -> Style {
-        Style { keys: self.frontend.keys, exact: self.frontend.exact }
+        let exact = self.frontend.exact || library::breaks_on_newer_members(self.request.headers());
+        Style { keys: self.frontend.keys, exact }
     }
 
     fn media_type(&self) -> &'static str {
