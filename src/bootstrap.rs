@@ -18,6 +18,7 @@ use crate::actors::supervise::Fatal;
 use crate::api::admin::{Lifecycle, Observation, serve_admin, serve_monitoring};
 use crate::api::grpc::{self, GrpcServer};
 use crate::api::http::{self, Listening};
+use crate::auth::{self, Authenticator};
 use crate::broker::{self, BrokerError, BrokerHandle};
 use crate::config::Config;
 use crate::metrics;
@@ -34,6 +35,9 @@ pub enum RunError {
     /// The gRPC frontend did not start.
     #[error("gRPC frontend: {0}")]
     Grpc(#[from] grpc::ServeError),
+    /// Callers cannot be authenticated.
+    #[error("authentication: {0}")]
+    Authentication(#[from] auth::StartError),
     /// An HTTP port cannot be served.
     #[error("cannot listen on {host}:{port} (`{table}.host`, `{table}.port`): {cause}")]
     Http {
@@ -176,9 +180,10 @@ impl Frontends {
         broker: Option<&BrokerHandle>,
     ) -> Result<Self, RunError> {
         let lifecycle = Lifecycle::default();
+        let authenticator = Authenticator::start(config)?;
         let rest = match config.rest.enabled {
             true => Some(Http::run(
-                http::serve(config, gateway.clone())
+                http::serve_guarded(config, gateway.clone(), authenticator.clone())
                     .map_err(|e| http_error("rest", &config.rest.host, config.rest.port, e))?,
             )),
             false => None,
@@ -199,7 +204,8 @@ impl Frontends {
             false => None,
         };
         let grpc_shutdown = CancellationToken::new();
-        let grpc = grpc::serve(config, gateway.clone(), grpc_shutdown.clone())?;
+        let grpc =
+            grpc::serve_guarded(config, gateway.clone(), authenticator, grpc_shutdown.clone())?;
         lifecycle.started();
         let monitoring = Http::run(monitoring);
         Ok(Self { lifecycle, grpc, grpc_shutdown, rest, monitoring, admin })

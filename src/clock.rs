@@ -46,6 +46,12 @@ pub fn instant() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// The wall clock as it is, which may be stepped: for times that others wrote down.
+#[must_use]
+pub fn wall() -> Millis {
+    Millis(whole_millis(since_epoch()))
+}
+
 /// The wall clock.
 fn since_epoch() -> Duration {
     #[cfg(feature = "simulation")]

@@ -17,6 +17,7 @@
 
 pub mod actors;
 pub mod api;
+pub mod auth;
 pub mod bootstrap;
 pub mod broker;
 pub mod chance;

@@ -27,9 +27,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock", "chance",
         ],
     ),
+    ("auth/core", &["model", "auth::core"]),
+    ("auth", &["model", "config", "clock", "auth"]),
     (
         "api",
         &[
+            "auth::Authenticator",
+            "auth::Identity",
+            "auth::StartError",
             "model",
             "error",
             "config",
@@ -68,8 +73,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that must stay pure, and what would make them impure.
-const PURE: &[&str] =
-    &["model", "wire", "gossip", "routing", "broker/engine", "broker/bpmn", "broker/feel"];
+const PURE: &[&str] = &[
+    "model",
+    "wire",
+    "gossip",
+    "routing",
+    "auth/core",
+    "broker/engine",
+    "broker/bpmn",
+    "broker/feel",
+];
 const IMPURE: &[&str] = &[
     "tokio::",
     "actix",

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use super::{Config, DocumentStore};
+use super::{AuthenticationMode, Config, DocumentStore};
 
 impl Config {
     /// Whether the embedded broker serves: it is enabled and no other cluster is named.
@@ -21,6 +21,9 @@ impl Config {
         self.validate_cluster(&mut wrong);
         self.validate_limits(&mut wrong);
         self.validate_documents(&mut wrong);
+        if self.authentication.mode != AuthenticationMode::None {
+            self.validate_authentication(&mut wrong);
+        }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
@@ -114,6 +117,51 @@ impl Config {
         }
         if self.grpc.min_keep_alive_interval.is_zero() {
             wrong.push("`grpc.min_keep_alive_interval` must be greater than 0".to_owned());
+        }
+    }
+
+    /// Addresses themselves are checked where they are used.
+    fn validate_authentication(&self, wrong: &mut Vec<String>) {
+        let settings = &self.authentication;
+        let oidc = settings.mode == AuthenticationMode::Oidc;
+        let keys_nowhere = settings.jwks_url.is_empty() && settings.issuer_backend_url.is_empty();
+        if settings.audience.is_empty() {
+            wrong.push("`authentication.audience` must not be empty".to_owned());
+        }
+        if oidc && settings.issuer.is_empty() {
+            let why = "`authentication.mode` is oidc, which checks the issuer, but \
+                       `authentication.issuer` is empty";
+            wrong.push(why.to_owned());
+        }
+        if !oidc && keys_nowhere {
+            let why = "`authentication.mode` is identity, but neither \
+                       `authentication.issuer_backend_url` nor `authentication.jwks_url` says \
+                       where the keys are";
+            wrong.push(why.to_owned());
+        }
+        if !oidc && !settings.tenants_claim.is_empty() {
+            let why = "`authentication.tenants_claim` is for `authentication.mode` oidc; in mode \
+                       identity the tenants come from Identity";
+            wrong.push(why.to_owned());
+        }
+        let tenants_nowhere =
+            settings.identity_base_url.is_empty() && settings.tenants_claim.is_empty();
+        if self.multi_tenancy.enabled && tenants_nowhere {
+            let claim = if oidc { " or `authentication.tenants_claim`" } else { "" };
+            wrong.push(format!(
+                "`multi_tenancy.enabled` is true, so callers need tenants: set \
+                 `authentication.identity_base_url`{claim}"
+            ));
+        }
+        for (key, zero) in [
+            ("keys_refresh", settings.keys_refresh.is_zero()),
+            ("keys_cooldown", settings.keys_cooldown.is_zero()),
+            ("timeout", settings.timeout.is_zero()),
+            ("token_cache", settings.token_cache == 0),
+        ] {
+            if zero {
+                wrong.push(format!("`authentication.{key}` must be greater than 0"));
+            }
         }
     }
 }

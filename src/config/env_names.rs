@@ -15,6 +15,8 @@ pub(super) enum JvmName {
         /// Why it cannot be honoured.
         why: &'static str,
     },
+    /// Its Spring profiles may ask for authentication over REST (rest-v2 §4).
+    Profiles,
     /// It has no meaning here.
     Ignored {
         /// Why.
@@ -52,6 +54,20 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("zeebegatewaylongpollingprobetimeout", "long_polling.probe_timeout"),
     ("zeebegatewaylongpollingminemptyresponses", "long_polling.min_empty_responses"),
     ("zeebegatewaymultitenancyenabled", "multi_tenancy.enabled"),
+    ("zeebegatewaysecurityauthenticationmode", "authentication.mode"),
+    ("camundaidentitytype", "authentication.provider"),
+    ("zeebegatewaysecurityauthenticationidentitytype", "authentication.provider"),
+    ("camundaidentityissuer", "authentication.issuer"),
+    ("camundaidentityissuerbackendurl", "authentication.issuer_backend_url"),
+    (
+        "zeebegatewaysecurityauthenticationidentityissuerbackendurl",
+        "authentication.issuer_backend_url",
+    ),
+    ("camundaidentityjwksurl", "authentication.jwks_url"),
+    ("camundaidentityaudience", "authentication.audience"),
+    ("zeebegatewaysecurityauthenticationidentityaudience", "authentication.audience"),
+    ("camundaidentitybaseurl", "authentication.identity_base_url"),
+    ("zeebegatewaysecurityauthenticationidentitybaseurl", "authentication.identity_base_url"),
     ("serveraddress", "rest.host"),
     ("serverport", "rest.port"),
     ("camundarestenabled", "rest.enabled"),
@@ -71,11 +87,6 @@ const REFUSED: &[(&str, &[&str], &str)] = &[
     ("zeebegatewayclustersecurityenabled", OFF, "TLS is not implemented in this version"),
     ("serversslenabled", OFF, "TLS is not implemented in this version"),
     (
-        "zeebegatewaysecurityauthenticationmode",
-        NONE,
-        "authentication is not implemented in this version",
-    ),
-    (
         "zeebegatewayclustermessagecompression",
         NONE,
         "compression of cluster messages is not implemented in this version",
@@ -90,6 +101,8 @@ const IGNORED: &[(&str, &str)] = &[
     ("zeebeactoridle", "beegate has no JVM actor scheduler"),
     ("zeebestandalonegateway", "beegate is always a gateway"),
     ("camundadocumentstore", "documents are kept in memory or in files; see [documents]"),
+    ("camundaidentityclient", "beegate only verifies tokens and needs none of its own"),
+    ("camundaidentityauthscopes", "beegate only verifies tokens and needs none of its own"),
     ("zeebelog", "log levels are set with RUST_LOG"),
     ("atomixlog", "log levels are set with RUST_LOG"),
 ];
@@ -106,6 +119,9 @@ pub(super) fn jvm(name: &str) -> Option<JvmName> {
         && key == "cluster.initial_contact_points"
     {
         return Some(JvmName::Item(key));
+    }
+    if canonical == "springprofilesactive" {
+        return Some(JvmName::Profiles);
     }
     if let Some((_, unless, why)) = REFUSED.iter().find(|(jvm, ..)| *jvm == canonical) {
         return Some(JvmName::Refused { unless, why });

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::env_names::{self, JvmName};
 use super::nearest::nearest;
-use super::{Config, DEFAULTS};
+use super::{AuthenticationMode, Config, DEFAULTS};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +127,7 @@ impl Layers {
             merge.text(key, text, Source::CommandLine)?;
         }
         let config = merge.config().expect("every override was checked when it was applied");
+        merge.profiles_are_honoured(&config)?;
         Ok(Loaded { config, sources: merge.sources, warnings: merge.warnings })
     }
 }
@@ -136,6 +137,8 @@ struct Merge {
     keys: Vec<String>,
     sources: BTreeMap<String, Source>,
     warnings: Vec<String>,
+    /// Spring profiles: their source, the variable's name and value.
+    profiles: Option<(Source, String, String)>,
 }
 
 impl Merge {
@@ -143,7 +146,7 @@ impl Merge {
         let table: Table = toml::from_str(DEFAULTS).expect("the compiled-in config.toml is tested");
         let mut keys = Vec::new();
         leaves(&table, "", &mut keys);
-        Self { table, keys, sources: BTreeMap::new(), warnings: Vec::new() }
+        Self { table, keys, sources: BTreeMap::new(), warnings: Vec::new(), profiles: None }
     }
 
     fn config(&self) -> Result<Config, String> {
@@ -241,12 +244,32 @@ impl Merge {
                     let cause = format!("= `{text}` cannot be honoured: {why}");
                     return Err(ConfigError::BadValue { at, key: name.to_owned(), cause });
                 }
+                Some(JvmName::Profiles) => {
+                    self.profiles = Some((at, name.to_owned(), text.to_owned()));
+                }
                 Some(JvmName::Ignored { why }) => {
                     self.warnings.push(format!("{name} has no effect: {why}"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Refuses Spring profiles that demand an authentication which is not configured: without it
+    /// everybody could call.
+    fn profiles_are_honoured(&self, config: &Config) -> Result<(), ConfigError> {
+        let Some((at, name, text)) = &self.profiles else { return Ok(()) };
+        let has = |profile| text.split(',').any(|one| one.trim() == profile);
+        let open = config.authentication.mode == AuthenticationMode::None;
+        let cause = if has("auth-basic") {
+            "asks for HTTP basic authentication, which beegate does not have"
+        } else if has("identity-auth") && open {
+            "asks for authentication over REST, but `authentication.mode` is none"
+        } else {
+            return Ok(());
+        };
+        let cause = format!("= `{text}` {cause}");
+        Err(ConfigError::BadValue { at: at.clone(), key: name.clone(), cause })
     }
 
     /// Appends one element of a list given as `NAME_0`, `NAME_1`.
@@ -472,6 +495,49 @@ mod tests {
         let loaded = layers.load().expect("valid");
         assert_eq!(loaded.config, Config::defaults());
         assert_eq!(loaded.warnings.len(), 3);
+    }
+
+    #[test]
+    fn profiles_that_ask_for_authentication_need_it() {
+        let guarded = [
+            ("SPRING_PROFILES_ACTIVE", "gateway,identity-auth"),
+            ("ZEEBE_GATEWAY_SECURITY_AUTHENTICATION_MODE", "identity"),
+            ("CAMUNDA_IDENTITY_ISSUERBACKENDURL", "http://keycloak/realm"),
+            ("ZEEBE_GATEWAY_SECURITY_AUTHENTICATION_IDENTITY_TYPE", "AUTH0"),
+        ];
+        let loaded = environment(&guarded).load().expect("valid");
+        assert_eq!(loaded.config.authentication.mode, AuthenticationMode::Identity);
+        assert_eq!(loaded.config.authentication.issuer_backend_url, "http://keycloak/realm");
+        assert_eq!(
+            message(&environment(&guarded[..1])),
+            "environment variable SPRING_PROFILES_ACTIVE: `SPRING_PROFILES_ACTIVE` = \
+             `gateway,identity-auth` asks for authentication over REST, but \
+             `authentication.mode` is none"
+        );
+        let basic = environment(&[("SPRING_PROFILES_ACTIVE", "auth-basic")]);
+        assert!(message(&basic).contains("HTTP basic"));
+        assert!(environment(&[("SPRING_PROFILES_ACTIVE", "gateway")]).load().is_ok());
+    }
+
+    #[test]
+    fn combinations_that_cannot_work_are_refused_by_name() {
+        let wrong = |text: &str| {
+            let config = file(text).load().expect("valid by itself").config;
+            config.validate().map_or_else(|wrong| wrong.join("; "), |()| "nothing".to_owned())
+        };
+        let identity = "[authentication]\nmode = \"identity\"\n";
+        assert!(wrong(identity).contains("`authentication.issuer_backend_url`"));
+        let keys = format!("{identity}jwks_url = \"http://a/keys\"\n");
+        assert_eq!(wrong(&keys), "nothing");
+        assert!(wrong(&format!("{keys}audience = \"\"\n")).contains("`authentication.audience`"));
+        assert!(wrong(&format!("{keys}tenants_claim = \"t\"\n")).contains("tenants_claim"));
+        assert!(wrong(&format!("{keys}timeout = \"0s\"\n")).contains("`authentication.timeout`"));
+        let tenants = "[multi_tenancy]\nenabled = true\n";
+        assert!(wrong(&format!("{tenants}{keys}")).contains("`authentication.identity_base_url`"));
+        let oidc = "[authentication]\nmode = \"oidc\"\n";
+        assert!(wrong(oidc).contains("`authentication.issuer` is empty"));
+        let named = format!("{tenants}{oidc}issuer = \"https://a\"\ntenants_claim = \"t\"\n");
+        assert_eq!(wrong(&named), "nothing");
     }
 
     #[test]

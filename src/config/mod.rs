@@ -33,6 +33,7 @@ pub struct Config {
     pub broker: Broker,
     pub long_polling: LongPolling,
     pub multi_tenancy: MultiTenancy,
+    pub authentication: Authentication,
     pub compatibility: Compatibility,
     pub limits: Limits,
     pub threads: Threads,
@@ -195,6 +196,65 @@ pub struct LongPolling {
 #[allow(missing_docs, reason = "config.toml documents every key")]
 pub struct MultiTenancy {
     pub enabled: bool,
+}
+
+/// `[authentication]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "config.toml documents every key")]
+pub struct Authentication {
+    pub mode: AuthenticationMode,
+    pub provider: IdentityProvider,
+    pub issuer: String,
+    pub issuer_backend_url: String,
+    pub jwks_url: String,
+    pub audience: String,
+    pub identity_base_url: String,
+    pub tenants_claim: String,
+    #[serde(with = "value::duration")]
+    pub tenants_cache: Duration,
+    #[serde(with = "value::duration")]
+    pub tenants_outage: Duration,
+    #[serde(with = "value::duration")]
+    pub keys_refresh: Duration,
+    #[serde(with = "value::duration")]
+    pub keys_cooldown: Duration,
+    #[serde(with = "value::duration")]
+    pub clock_skew: Duration,
+    #[serde(with = "value::duration")]
+    pub timeout: Duration,
+    pub ca_file: String,
+    pub token_cache: usize,
+}
+
+/// Whether and how callers prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthenticationMode {
+    /// Not at all.
+    #[serde(alias = "", alias = "NONE")]
+    None,
+    /// As a JVM gateway with Camunda Identity: the issuer is not checked.
+    #[serde(alias = "IDENTITY")]
+    Identity,
+    /// By OpenID Connect: the issuer is checked.
+    #[serde(alias = "OIDC")]
+    Oidc,
+}
+
+/// Kinds of identity providers: how their keys are found (config §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they are names of products")]
+pub enum IdentityProvider {
+    #[serde(alias = "", alias = "KEYCLOAK")]
+    Keycloak,
+    #[serde(alias = "AUTH0")]
+    Auth0,
+    #[serde(alias = "MICROSOFT")]
+    Microsoft,
+    #[serde(alias = "GENERIC")]
+    Generic,
 }
 
 /// `[compatibility]`.

@@ -75,7 +75,7 @@ impl Drop for Stage {
 
 /// Message bytes as they are.
 #[derive(Clone, Copy, Default)]
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

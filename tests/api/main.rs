@@ -4,6 +4,7 @@ mod bad_input;
 mod deliveries;
 mod grpc;
 mod http;
+mod identity;
 mod management;
 mod monitoring;
 mod replay;

@@ -17,6 +17,7 @@ use tonic_health::pb::health_server::HealthServer;
 
 use super::body::{CallBody, Ledger};
 use super::dialect;
+use super::guard::Guard;
 use super::health::HealthService;
 use super::proto::gateway_server::GatewayServer;
 use super::reflection::Reflection;
@@ -32,6 +33,8 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 #[derive(Clone)]
 pub struct ConnectionService {
     gateway: GatewayServer<GatewayService>,
+    /// Where callers have to prove who they are: how, and what their calls are made of.
+    guard: Option<Arc<(Guard, GatewayService)>>,
     health: HealthServer<HealthService>,
     reflection: Option<Reflection>,
     door: Gateway,
@@ -45,25 +48,20 @@ impl ConnectionService {
     /// A service for the connection over `wire` that `gateway` belongs to.
     #[must_use]
     pub fn new(
-        gateway: GatewayService,
+        service: GatewayService,
+        guard: Option<Guard>,
         health: HealthService,
         reflection: Option<Reflection>,
         door: Gateway,
         settings: Settings,
         wire: Arc<Wire>,
     ) -> Self {
-        // The body is inflated and measured before the library gets it, see `request_body`.
-        let mut gateway = GatewayServer::new(gateway)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(settings.max_message_size)
-            .max_encoding_message_size(usize::MAX);
-        if settings.compression {
-            gateway = gateway.send_compressed(CompressionEncoding::Gzip);
-        }
+        let guard = guard.map(|guard| Arc::new((guard, service.clone())));
+        let gateway = server(service, settings);
         let health = HealthServer::new(health)
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(settings.max_message_size);
-        Self { gateway, health, reflection, door, settings, wire }
+        Self { gateway, guard, health, reflection, door, settings, wire }
     }
 
     async fn dispatch(self, request: Request<Incoming>) -> Response<CallBody> {
@@ -104,12 +102,26 @@ impl ConnectionService {
         }
     }
 
+    /// Makes the call one of its caller, who may have to prove who they are. Health is for everybody.
+    async fn authenticate(&mut self, request: &Request<Incoming>) -> Result<(), Status> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        if !request.uri().path().starts_with(HEALTH) {
+            let (guard, service) = guard.as_ref();
+            let caller = guard.caller(request.headers()).await?;
+            self.gateway = server(service.called_by(caller), self.settings);
+        }
+        Ok(())
+    }
+
     /// What the library's services answer.
     async fn answer(
         mut self,
         request: Request<Incoming>,
         bytes: Arc<RequestBytes>,
     ) -> Response<tonic::body::Body> {
+        if let Err(status) = self.authenticate(&request).await {
+            return status.into_http();
+        }
         let uri = request.uri().clone();
         let path = uri.path();
         let request = match &self.reflection {
@@ -138,6 +150,16 @@ impl ConnectionService {
             Err(never) => match never {},
         }
     }
+}
+
+/// The library's server for the rpcs. The body is inflated and measured before the library gets it,
+/// see `request_body`.
+fn server(service: GatewayService, settings: Settings) -> GatewayServer<GatewayService> {
+    let server = GatewayServer::new(service)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(settings.max_message_size)
+        .max_encoding_message_size(usize::MAX);
+    if settings.compression { server.send_compressed(CompressionEncoding::Gzip) } else { server }
 }
 
 /// What the memory of a call is for: a gateway that is full must still take the calls of its

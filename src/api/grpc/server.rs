@@ -15,11 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use super::caller::Caller;
 use super::connection::ConnectionService;
+use super::guard::Guard;
 use super::health::HealthService;
 use super::reflection::Reflection;
 use super::service::{GatewayService, Settings};
 use super::transport::{Wire, WireIo};
 use crate::actors::gateway::{Gateway, SessionInfo};
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::model::Frontend;
 
@@ -52,6 +54,9 @@ pub enum ServeError {
     /// The descriptors for reflection cannot be read.
     #[error("cannot serve gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// Callers cannot be authenticated.
+    #[error(transparent)]
+    Authentication(#[from] crate::auth::StartError),
     /// The runtime cannot be built.
     #[error("cannot start the gRPC threads: {0}")]
     Threads(io::Error),
@@ -86,14 +91,27 @@ impl GrpcServer {
     }
 }
 
+/// Starts the frontend, with an authenticator of its own where the configuration asks for one.
+///
+/// # Errors
+/// As [`serve_guarded`].
+pub fn serve(
+    config: &Config,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+) -> Result<GrpcServer, ServeError> {
+    serve_guarded(config, gateway, Authenticator::start(config)?, shutdown)
+}
+
 /// Starts the frontend. Cancelling `shutdown` makes it report NOT_SERVING, stop accepting, announce
 /// the end to its connections, and after `shutdown.grace` reset the calls that are left.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot listen or start its threads.
-pub fn serve(
+pub fn serve_guarded(
     config: &Config,
     gateway: Gateway,
+    authenticator: Option<Authenticator>,
     shutdown: CancellationToken,
 ) -> Result<GrpcServer, ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -115,6 +133,7 @@ pub fn serve(
     let acceptor = Acceptor {
         gateway,
         caller: Arc::new(Caller::anonymous(config.multi_tenancy.enabled)),
+        guard: authenticator.map(|one| Guard::new(one, config.multi_tenancy.enabled)),
         health: HealthService::new(health),
         reflection: config.grpc.reflection.then(Reflection::new).transpose()?,
         settings: Settings {
@@ -150,7 +169,9 @@ fn threads(configured: usize) -> usize {
 
 struct Acceptor {
     gateway: Gateway,
+    /// Who makes calls while nobody is asked who they are.
     caller: Arc<Caller>,
+    guard: Option<Guard>,
     health: HealthService,
     reflection: Option<Reflection>,
     settings: Settings,
@@ -212,6 +233,7 @@ impl Acceptor {
         let wire = Wire::new(stream);
         let service = ConnectionService::new(
             service,
+            self.guard.clone(),
             self.health.clone(),
             self.reflection.clone(),
             self.gateway.clone(),

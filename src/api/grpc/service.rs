@@ -50,6 +50,12 @@ impl GatewayService {
         Self { gateway, session, caller, settings }
     }
 
+    /// The same rpcs, for a call of this caller.
+    #[must_use]
+    pub fn called_by(&self, caller: Arc<Caller>) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
     fn status(&self, error: &GatewayError) -> Status {
         status(error, self.settings.compatibility)
     }

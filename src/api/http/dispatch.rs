@@ -16,6 +16,7 @@ use super::documents;
 use super::endpoint::{Action, Answer, Body, Endpoint, Input, Translate};
 use super::fallback::{filter_issue, options};
 use super::frontend::Frontend;
+use super::guard;
 use super::jobs_body::JobsBody;
 use super::json::{Object, Style, object};
 use super::library;
@@ -24,35 +25,57 @@ use super::multipart::{self, Part};
 use super::openapi;
 use super::problem::Problem;
 use super::router::Found;
+use super::tenant::Tenancy;
 use super::v2;
 use crate::actors::gateway::{Purpose, SessionHandle};
 use crate::error::GatewayError;
 use crate::model::{Command, Key, Route};
 use crate::wire::DecodeError;
 
-/// Answers a request. A panic on the way becomes a 500 and costs nobody else anything.
+/// Answers a request, if its caller may make any.
 pub(super) async fn handle(
     request: HttpRequest,
     payload: Payload,
     frontend: Data<Frontend>,
 ) -> HttpResponse {
+    let Some(authenticator) = &frontend.authenticator else {
+        return serve(&request, payload, &frontend, frontend.tenancy.clone()).await;
+    };
+    let mut response = match guard::tenancy(authenticator, &request, frontend.multi_tenancy).await {
+        Ok(tenancy) => serve(&request, payload, &frontend, tenancy).await,
+        Err(refusal) => {
+            frontend.metrics.unrouted(refusal.status().as_u16());
+            refusal
+        }
+    };
+    guard::secure(&mut response);
+    response
+}
+
+/// Answers a request. A panic on the way becomes a 500 and costs nobody else anything.
+async fn serve(
+    request: &HttpRequest,
+    payload: Payload,
+    frontend: &Frontend,
+    tenancy: Tenancy,
+) -> HttpResponse {
     let path = request.path();
     if request.method() == Method::OPTIONS {
         let methods = frontend.router.methods(path);
         if !methods.is_empty() {
-            return options(&request, &methods);
+            return options(request, &methods);
         }
     }
     let found = match frontend.router.find(request.method(), path, request.headers()) {
         Ok(found) => found,
         Err(miss) => {
-            let response = miss.response(&request);
+            let response = miss.response(request);
             frontend.metrics.unrouted(response.status().as_u16());
             return response;
         }
     };
     let running = frontend.metrics.begin(found.index);
-    let answered = AssertUnwindSafe(answer(&request, payload, &frontend, found));
+    let answered = AssertUnwindSafe(answer(request, payload, frontend, tenancy, found));
     let mut response = answered.catch_unwind().await.unwrap_or_else(|_| {
         log::error!("event=rest_handler_panicked path={path:?}");
         frontend.metrics.panicked();
@@ -77,6 +100,7 @@ async fn answer(
     request: &HttpRequest,
     payload: Payload,
     frontend: &Frontend,
+    tenancy: Tenancy,
     found: Found<'_>,
 ) -> HttpResponse {
     let path = request.path();
@@ -116,8 +140,8 @@ async fn answer(
         _ => Vec::new(),
     };
     let answered = media::answered(request.headers(), frontend.keys);
-    let call =
-        Call { request, frontend, action: found.endpoint.action, key, body, parts, answered };
+    let action = found.endpoint.action;
+    let call = Call { request, frontend, tenancy, action, key, body, parts, answered };
     call.run().await.unwrap_or_else(|problem| failed(problem, frontend, path))
 }
 
@@ -173,6 +197,7 @@ fn close_after(response: &mut HttpResponse) {
 struct Call<'a> {
     request: &'a HttpRequest,
     frontend: &'a Frontend,
+    tenancy: Tenancy,
     action: Action,
     key: Key,
     body: Bytes,
@@ -186,7 +211,7 @@ impl Call<'_> {
             key: self.key,
             body: &self.body,
             parts: &self.parts,
-            tenancy: self.frontend.tenancy,
+            tenancy: self.tenancy.clone(),
             exact: self.frontend.exact,
         }
     }
@@ -231,7 +256,9 @@ impl Call<'_> {
                 self.json(|members| v2::topology::topology(&view, members))
             }
             Action::License => self.json(v2::topology::license),
-            Action::Myself => self.json(v2::authentication::myself),
+            Action::Myself => {
+                self.json(|members| v2::authentication::myself(members, &self.tenancy))
+            }
             Action::OpenApi => {
                 Ok(HttpResponse::Ok().content_type(media::JSON).body(openapi::DOCUMENT))
             }

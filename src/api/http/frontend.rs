@@ -8,6 +8,7 @@ use super::router::Router;
 use super::tenant::Tenancy;
 use super::v2::ENDPOINTS;
 use crate::actors::gateway::Gateway;
+use crate::auth::Authenticator;
 use crate::config::{Config, KeyForm};
 use crate::metrics::http::HttpMetrics;
 
@@ -16,7 +17,11 @@ use crate::metrics::http::HttpMetrics;
 pub(super) struct Frontend {
     pub(super) gateway: Gateway,
     pub(super) router: Router,
+    /// The rules for callers who need not prove who they are.
     pub(super) tenancy: Tenancy,
+    /// How callers have to prove it.
+    pub(super) authenticator: Option<Authenticator>,
+    pub(super) multi_tenancy: bool,
     /// Largest body, in bytes.
     pub(super) body_max: usize,
     /// Bytes of variables after which an answer with jobs takes no more of them.
@@ -34,7 +39,11 @@ impl Frontend {
     ///
     /// # Errors
     /// When the document store cannot be opened.
-    pub(super) fn new(config: &Config, gateway: Gateway) -> io::Result<Self> {
+    pub(super) fn new(
+        config: &Config,
+        gateway: Gateway,
+        authenticator: Option<Authenticator>,
+    ) -> io::Result<Self> {
         let exact = config.compatibility.exact;
         let rows: Vec<(&str, &str)> =
             ENDPOINTS.iter().map(|endpoint| (endpoint.method.as_str(), endpoint.path)).collect();
@@ -43,7 +52,9 @@ impl Frontend {
         Ok(Self {
             gateway,
             router: Router::new(ENDPOINTS, exact),
-            tenancy: Tenancy { enabled: config.multi_tenancy.enabled },
+            tenancy: Tenancy::anonymous(config.multi_tenancy.enabled),
+            authenticator,
+            multi_tenancy: config.multi_tenancy.enabled,
             body_max: config.rest.max_body_size,
             jobs_max: config.grpc.max_message_size,
             exact,

@@ -21,6 +21,7 @@ mod documents;
 mod endpoint;
 mod fallback;
 mod frontend;
+mod guard;
 mod jobs_body;
 mod json;
 mod library;
@@ -44,6 +45,7 @@ use actix_web::{App, HttpServer};
 pub(in crate::api) use fallback::Miss;
 
 use crate::actors::gateway::Gateway;
+use crate::auth::Authenticator;
 use crate::config::Config;
 
 /// More workers than this gain nothing: they only parse and translate.
@@ -64,14 +66,27 @@ pub struct Listening {
     pub server: Server,
 }
 
+/// Serves with an authenticator of its own where the configuration asks for one.
+///
+/// # Errors
+/// As [`serve_guarded`], and when authentication cannot start.
+pub fn serve(config: &Config, gateway: Gateway) -> io::Result<Listening> {
+    let authenticator = Authenticator::start(config).map_err(io::Error::other)?;
+    serve_guarded(config, gateway, authenticator)
+}
+
 /// Binds the REST frontend to `rest.host` and `rest.port`, and adds its metrics to the gateway's.
 /// Call it inside an actix system.
 ///
 /// # Errors
 /// When an address cannot be bound, or the document store cannot be opened.
-pub fn serve(config: &Config, gateway: Gateway) -> io::Result<Listening> {
+pub fn serve_guarded(
+    config: &Config,
+    gateway: Gateway,
+    authenticator: Option<Authenticator>,
+) -> io::Result<Listening> {
     let sessions = gateway.clone();
-    let frontend = Data::new(frontend::Frontend::new(config, gateway)?);
+    let frontend = Data::new(frontend::Frontend::new(config, gateway, authenticator)?);
     sweep(&frontend.documents);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = match config.threads.http {

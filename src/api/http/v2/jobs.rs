@@ -50,9 +50,9 @@ request! {
     }
 }
 
-/// A poll for jobs. Tenants are not checked while multi-tenancy is off, and the brokers are told
-/// nothing about the caller: both as in the JVM gateway (rest-v2 §4). With multi-tenancy on, a
-/// tenant the caller has no right to is refused, which the JVM gateway fails to do.
+/// A poll for jobs. The JVM gateway neither checks its tenants nor tells the brokers about the caller
+/// (rest-v2 §4), so that brokers with multi-tenancy give it no jobs but those of the default tenant
+/// (command-api §2.6), and others those of any. Here both is done for callers who are known.
 pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs, Problem> {
     let request: ActivateRequest<'_> = input.required()?;
     let job_type = request.job_type.unwrap_or_default();
@@ -82,11 +82,10 @@ pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs
     }
     violations.check()?;
     let tenant_ids = request.tenant_ids.unwrap_or_default();
-    if input.tenancy.enabled {
-        for tenant in &tenant_ids {
-            input.tenancy.tenant("Activate Jobs", Some(tenant))?;
-        }
-    }
+    let authorization = match input.exact {
+        true => AuthInfo::unknown(),
+        false => input.tenancy.activation(&tenant_ids)?,
+    };
     Ok(ActivateJobs {
         frontend: Frontend::Rest,
         job_type,
@@ -96,7 +95,7 @@ pub(in crate::api::http) fn activation(input: &Input<'_>) -> Result<ActivateJobs
         fetch_variables: request.fetch_variable.unwrap_or_default(),
         tenant_ids,
         request_timeout_ms: request.request_timeout.unwrap_or_default(),
-        authorization: AuthInfo::unknown(),
+        authorization,
         max_response_bytes: None,
     })
 }

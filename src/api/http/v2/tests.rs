@@ -116,7 +116,7 @@ fn with_input(exchange: &Value, check: impl FnOnce(Action, Input<'_>)) {
     let found = router.find(&method, path, &headers).expect("an endpoint");
     let key = found.variable.map_or(Key::NONE, |(_, text)| Key(text.parse().expect("a key")));
     let (body, parts) = (body(input), parts(exchange));
-    let tenancy = Tenancy { enabled: false };
+    let tenancy = Tenancy::anonymous(false);
     check(found.endpoint.action, Input { key, body: &body, parts: &parts, tenancy, exact: false });
 }
 
