@@ -1,7 +1,7 @@
 //! Failures as gRPC status.
 //!
 //! The text and `grpc-status-details-bin` travel as headers, of which clients accept 8 KiB: both
-//! together stay below [`MAX_HEADERS`] as they are on the wire, or the client would see no error at
+//! together stay below 4 KiB as they are on the wire, or the client would see no error at
 //! all. Unless answers are to be exactly those of 8.6, RESOURCE_EXHAUSTED says in its details why,
 //! as `google.rpc.ErrorInfo`, and when to try again, as `google.rpc.RetryInfo`.
 
