@@ -79,7 +79,7 @@ struct Shared {
     multi_tenancy: bool,
     freshness: Freshness,
     questions: mpsc::Sender<TenantsOf>,
-    /// Longest that fetching keys takes.
+    /// Longest that a call waits for keys, or for tenants.
     patience: Duration,
     clock: Clock,
     warned: AtomicI64,
@@ -319,7 +319,8 @@ impl Shared {
         let question = TenantsOf { token: token.to_owned(), reply };
         let gone = |what: &str| FetchError::Unreachable(what.to_owned());
         self.questions.try_send(question).map_err(|_| gone("too many questions wait"))?;
-        answer.await.map_err(|_| gone("the question was dropped"))?
+        let answer = tokio::time::timeout(self.patience, answer).await;
+        answer.map_err(|_| FetchError::TimedOut)?.map_err(|_| gone("the question was dropped"))?
     }
 
     fn warn(&self, error: &FetchError) {

@@ -3,6 +3,7 @@
 
 mod provider;
 mod recorded;
+#[allow(dead_code, reason = "the unit tests of `auth` use the rest")]
 #[path = "../support/tokens.rs"]
 mod tokens;
 

@@ -1,10 +1,10 @@
 //! Which keys are known, and when the identity provider is asked for them.
 //!
 //! Keys are refreshed in the background and stay in use while the provider does not answer, for
-//! [`OUTAGE`] at most. A token with an unknown key id may mean that keys were rotated, so the
+//! `OUTAGE` at most. A token with an unknown key id may mean that keys were rotated, so the
 //! provider is asked, but whatever tokens arrive, not more often than once per `cooldown`; after
 //! failures once per a pause that grows. Ids that the provider did not know are remembered and do not
-//! count as a reason to ask again for [`ABSENCE`].
+//! count as a reason to ask again for `ABSENCE`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
