@@ -5,7 +5,7 @@
 //! how the connection ended. Jobs in bytes that the client's system threw away unread are given
 //! back, though the system here had accepted them ([`Wire::closed`]).
 //!
-//! Bytes count as unread when the connection is reset within [`DOUBT`] and nothing came from the
+//! Bytes count as unread when the connection is reset within `DOUBT` and nothing came from the
 //! client after them: its system resets a connection that is closed with unread bytes, or when
 //! bytes arrive after it was closed; one that read all closes without a reset.
 
@@ -111,7 +111,7 @@ impl Wire {
     }
 
     /// The connection ended: gives back what was certainly not read. Ends within
-    /// [`LAST_WORD`].
+    /// `LAST_WORD`.
     pub async fn closed(&self, peer: SocketAddr) {
         let (now, read) = (Instant::now(), self.read.load(Relaxed));
         let mut doubts = std::mem::take(&mut *lock(&self.doubts));
