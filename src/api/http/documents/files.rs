@@ -77,20 +77,34 @@ impl FileDraft {
 #[derive(Debug)]
 struct Temporary(PathBuf);
 
+impl Temporary {
+    /// Removes it now; for threads that may block. Dropping leaves it to such a thread, which a
+    /// process that ends does not wait for.
+    fn remove(mut self) {
+        remove(&std::mem::take(&mut self.0));
+    }
+}
+
 impl Drop for Temporary {
     fn drop(&mut self) {
         let folder = std::mem::take(&mut self.0);
-        let remove = move || match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                log::warn!("event=document_folder_left folder={folder:?} error={error}");
-            }
-            _ => {}
-        };
+        if folder.as_os_str().is_empty() {
+            return;
+        }
         // Off the arbiter where there is one.
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
+            Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&folder))),
+            Err(_) => remove(&folder),
         }
+    }
+}
+
+fn remove(folder: &Path) {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            log::warn!("event=document_folder_left folder={folder:?} error={error}");
+        }
+        _ => {}
     }
 }
 
@@ -130,7 +144,12 @@ impl Files {
     ) -> Result<(), StoreError> {
         draft.finish().await?;
         let files = self.clone();
-        blocking(move || files.commit_now(&draft.folder.0, identity, room, now)).await
+        blocking(move || {
+            let committed = files.commit_now(&draft.folder.0, identity, room, now);
+            draft.folder.remove();
+            committed
+        })
+        .await
     }
 
     fn commit_now(
@@ -151,7 +170,12 @@ impl Files {
         // Somebody is there; an expired one gives way.
         match self.look(&beside.id, now) {
             Ok(_) => return Err(StoreError::Exists),
-            Err(StoreError::NotFound) => drop(self.take_away(&folder)),
+            // If another took it away, renaming tells who is there now.
+            Err(StoreError::NotFound) => {
+                if let Ok(gone) = self.take_away(&folder) {
+                    gone.remove();
+                }
+            }
             Err(error) => return Err(error),
         }
         match std::fs::rename(written, &folder) {
@@ -187,13 +211,13 @@ impl Files {
         let (files, id) = (self.clone(), id.to_owned());
         blocking(move || {
             let (folder, beside) = files.look(&id, now)?;
-            drop(files.take_away(&folder).map_err(absent)?);
+            files.take_away(&folder).map_err(absent)?.remove();
             Ok(beside.room)
         })
         .await
     }
 
-    /// Takes a document away in one step; its files go when what is returned is dropped.
+    /// Takes a document away in one step; what is returned holds its files.
     fn take_away(&self, folder: &Path) -> io::Result<Temporary> {
         let gone = self.temporary();
         std::fs::rename(folder, &gone)?;
@@ -209,12 +233,17 @@ impl Files {
             let name = entry.file_name();
             if name.to_str().is_some_and(|name| name.starts_with(TEMPORARY)) {
                 if left_behind(&entry) {
-                    drop(Temporary(folder));
+                    Temporary(folder).remove();
                 }
                 continue;
             }
             match beside(&folder) {
-                Ok(beside) if beside.metadata.expired(now) => drop(self.take_away(&folder)),
+                Ok(beside) if beside.metadata.expired(now) => {
+                    // Another gateway may have taken it away at the same time.
+                    if let Ok(gone) = self.take_away(&folder) {
+                        gone.remove();
+                    }
+                }
                 Ok(beside) => room += beside.room,
                 Err(StoreError::NotFound) => {}
                 Err(error) => {
