@@ -104,7 +104,7 @@ impl Tours {
             .arg("run")
             .arg(format!("{}/v2/openapi.json", target.rest))
             .args(["--checks", SCHEMA_CHECKS, "--phases", "examples,coverage,fuzzing"])
-            .args(["--max-examples", "30", "--seed", "1", "--max-time", "240"])
+            .args(["--max-examples", "30", "--seed", "1", "--max-time", "120"])
             .args(["--request-timeout", "20", "--continue-on-failure", "--no-color"])
             .args(["--generation-database", "none", "--warnings", "off"]))
     }
