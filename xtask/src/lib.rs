@@ -36,9 +36,17 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us, without what it told us of our own package: build scripts that look at
+/// such variables (ring's does) would run again, and everything that depends on them.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 /// Whether a suite cannot run for want of something, which is told. `BEEGATE_INTEROP_REQUIRE=1`
