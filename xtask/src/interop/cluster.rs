@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::libraries::Libraries;
 use super::tours::{Target, Tours, url};
 use crate::cluster::{Cluster, JvmGateway, Shape};
-use crate::gateway::{self, Behind, Gateway, NOBODY};
+use crate::gateway::{self, Behind, Gateway, NOBODY, ask};
 use crate::{cache, run as run_command, zeebe};
 
 /// Not the ports of `cluster up`: a developer's cluster may be running.
@@ -41,6 +41,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     watch.check()?;
     // They load all processors, so that brokers may miss each other's answers, and ours.
     if cluster.shape.version.starts_with("8.6.") {
+        reset_clocks(&gateway)?;
         libraries.run(&Target::beegate(&gateway))?;
     } else {
         println!("skipped: the tours of the libraries call what brokers have from 8.6 on");
@@ -50,6 +51,14 @@ pub fn run(options: &[&str]) -> Result<()> {
     let took = gateway.stop()?;
     println!("stopped within {:.1} s of SIGTERM", took.as_secs_f64());
     cluster.stop()
+}
+
+/// The replay moved clocks. The JVM gateway sets that of one partition, and back that of another,
+/// where no job would time out any more; beegate sets all.
+fn reset_clocks(gateway: &Gateway) -> Result<()> {
+    let (status, body) = ask("POST", gateway.rest, "/v2/clock/reset", Duration::from_secs(20))?;
+    ensure!(status == 204, "the clocks could not be reset: {status} {body}");
+    Ok(())
 }
 
 /// What only makes sense beside a JVM gateway of the same cluster.
