@@ -56,6 +56,7 @@ func (t *tour) deployments() {
 		complete = complete && kinds["requirements"] == 1 && kinds["form"] == 1
 		t.check(complete, "processes, a decision and a form are deployed", kinds)
 	}
+	t.known("none")
 	_, err = t.client.NewDeployResourceCommand().AddResource([]byte("<no"), "no.bpmn").Send(ctx)
 	words := "Expected to deploy new resources, but encountered the following errors"
 	t.refused(err, codes.InvalidArgument, words, "a broken resource is refused")

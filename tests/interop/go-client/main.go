@@ -91,6 +91,23 @@ func (t *tour) start(process string, variables map[string]any) int64 {
 	return created.ProcessInstanceKey
 }
 
+// known waits until all partitions know a process: deployments reach the others a little later.
+func (t *tour) known(process string) {
+	ctx, cancel := within()
+	defer cancel()
+	// So many in a row, started round robin, and every partition had one.
+	for inARow := 0; inARow < 12; inARow++ {
+		create := t.client.NewCreateInstanceCommand().BPMNProcessId(t.name(process)).LatestVersion()
+		_, err := create.Send(ctx)
+		if status.Code(err) == codes.NotFound {
+			time.Sleep(50 * time.Millisecond)
+			inARow = -1
+			continue
+		}
+		t.must(err, "create "+process)
+	}
+}
+
 func (t *tour) run() {
 	fmt.Println("# zeebe Go client 8.5.0")
 	t.topology()

@@ -78,6 +78,7 @@ final class Deployments {
           "a decision belongs to its requirements");
       tour.equal(tour.name("form"), deployed.getForm().get(0).getFormId(), "a form");
     }
+    tour.known(tour.name("none"), 1);
   }
 
   private void again() {
@@ -89,6 +90,7 @@ final class Deployments {
     var next =
         tour.client.newDeployResourceCommand().addResourceStringUtf8(changed, "tasks.bpmn").send();
     tour.equal(2, next.join().getProcesses().get(0).getVersion(), "changed: the next version");
+    tour.known(tour.name("none"), 2);
   }
 
   private void refused() {

@@ -21,6 +21,8 @@ import java.util.function.Supplier;
 final class Tour {
   /** Long enough for a busy machine. */
   static final Duration PATIENCE = Duration.ofSeconds(20);
+  /** So many instances in a row, started round robin, and every partition had one. */
+  private static final int ENOUGH = 12;
   /** No job comes back by itself while the tour lasts. */
   static final Duration JOB_TIMEOUT = Duration.ofMinutes(30);
 
@@ -62,6 +64,25 @@ final class Tour {
       return Files.readString(RESOURCES.resolve(file)).replace("\"tour-", "\"" + prefix);
     } catch (IOException error) {
       throw new UncheckedIOException(error);
+    }
+  }
+
+  /** Waits until all partitions know a process: deployments reach the others a little later. */
+  void known(String process, int version) {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    int inARow = 0;
+    while (inARow < ENOUGH) {
+      try {
+        client.newCreateInstanceCommand().bpmnProcessId(process).version(version).send().join();
+        inARow++;
+      } catch (RuntimeException error) {
+        boolean unknown = String.valueOf(error).contains("Expected to find process definition");
+        if (!unknown || System.nanoTime() > deadline) {
+          throw error;
+        }
+        inARow = 0;
+        pause(50);
+      }
     }
   }
 

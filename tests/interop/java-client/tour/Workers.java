@@ -36,6 +36,7 @@ final class Workers {
     // A poll outlives its worker and takes jobs for it: each kind has a type of its own.
     var bpmn = tour.resource("tasks.bpmn").replace(tour.name(""), tour.name(kind));
     tour.client.newDeployResourceCommand().addResourceStringUtf8(bpmn, "work.bpmn").send().join();
+    tour.known(tour.name(kind + "none"), 1);
     try (var worker = open()) {
       start(0, JOBS / 2);
       String what = "a " + kind + " worker handles all jobs";
