@@ -25,8 +25,11 @@ from judging import Tally, judge, lacks, plain
 from recordings import exchanges, pick, scenarios
 
 OTHER_SUITE = "it belongs to another suite"
-# How often a scenario is tried whose outcome depends on gossip or on a guess.
+# How often a scenario is tried whose outcome depends on a guess.
 ATTEMPTS = 4
+# A JVM gateway that just started may hear of a broker only when it compares notes with another,
+# every 10 s.
+GOSSIP_SECONDS = 25
 # Each gateway alone: the other one's deployments or commands would show.
 ALONE = {"grpc/02-deploy", "rest/02-deployments", "rest/12-user-task-lifecycle", "rest/13-clock"}
 # Keys are guessed there, which other traffic on the partition can spoil.
@@ -115,8 +118,8 @@ def label(area: str, scenario: dict, step: dict, seen: dict) -> str:
 def compare(area: str, scenario: dict, gateways: list, tally: Tally) -> None:
     title = f"{area}/{scenario['scenario']}"
     runs = perform(area, scenario, gateways)
-    attempts = 1
-    while attempts < ATTEMPTS and unsettled(title, runs):
+    attempts, until = 1, time.monotonic() + GOSSIP_SECONDS
+    while unsettled(title, runs, attempts, until):
         time.sleep(1)
         runs = perform(area, scenario, gateways)
         attempts += 1
@@ -137,8 +140,10 @@ def compare(area: str, scenario: dict, gateways: list, tally: Tally) -> None:
     print(f"{title}: {tally.equal - before} of {len(runs[0].answers)} equal", flush=True)
 
 
-def unsettled(title: str, runs: list) -> bool:
-    return topologies_differ(runs) or (title in GUESSES and guess_failed(runs))
+def unsettled(title: str, runs: list, attempts: int, until: float) -> bool:
+    if topologies_differ(runs):
+        return time.monotonic() < until
+    return title in GUESSES and attempts < ATTEMPTS and guess_failed(runs)
 
 
 def topologies_differ(runs: list) -> bool:
