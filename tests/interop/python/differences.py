@@ -10,8 +10,8 @@ SUITES = {
 
 # Scenarios that are never replayed, with the reason.
 NOT_REPLAYED = {
-    "grpc/21-identity-multitenancy": "beegate does not authenticate clients by Identity",
-    "rest/21-identity-multitenancy": "beegate does not authenticate clients by Identity",
+    "grpc/21-identity-multitenancy": "it needs an Identity: tests/api/identity replays it",
+    "rest/21-identity-multitenancy": "it needs an Identity: tests/api/identity replays it",
     "grpc/23-overload": "no sequence: hard_times.py compares it",
     "rest/23-overload": "no sequence: hard_times.py compares it",
     "grpc/24-broker-lost": "kills the broker: hard_times.py compares it",
